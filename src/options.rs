@@ -97,6 +97,7 @@ pub struct User {
 
 /// What is done in a fresh child before the worker runs.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the contract")]
 pub struct Setup<'a> {
     /// setsid(2): a session of its own, without a terminal.
     pub detach: bool,
