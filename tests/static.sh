@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds the release binary as one static file and prints its path as the last line.
+# Beside it stands cantella.symbols, the same program before stripping, for those who check what was linked.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+directory=${CARGO_TARGET_DIR:-target}/static
+built=$directory/$host/release/cantella
+
+# With an explicit target the flags reach the program alone, never a build script. The linker is named among
+# the flags because cargo's own setting would reach build scripts too. musl-gcc starts a position-independent
+# program through its dynamic loader, which a container need not have; so the position is fixed.
+flags="-C linker=musl-gcc -C target-feature=+crt-static -C relocation-model=static"
+env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="$flags" cargo build --release --bin cantella \
+    --target "$host" --target-dir "$directory" --config profile.release.strip=false
+
+cp "$built" "$directory/cantella.symbols"
+strip -s -o "$directory/cantella" "$directory/cantella.symbols"
+realpath "$directory/cantella"
