@@ -5,3 +5,5 @@ pub mod observe;
 pub mod options;
 pub mod pool;
 pub mod relay;
+pub mod signals;
+pub mod text;

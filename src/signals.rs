@@ -1,0 +1,169 @@
+//! The names of signals, both ways: for messages, and as options write them.
+
+use crate::pool::Signal;
+
+/// The names of signals 1 to 31, in the order of their numbers.
+///
+/// # References
+/// signal(7), the column of x86 and ARM.
+static NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+    "PWR", "SYS",
+];
+
+/// The names of the real-time signals, 34 to 64. The C library keeps 32 and 33 for itself.
+static REAL_TIME: [&str; 31] = [
+    "RTMIN", "RTMIN+1", "RTMIN+2", "RTMIN+3", "RTMIN+4", "RTMIN+5", "RTMIN+6", "RTMIN+7", "RTMIN+8", "RTMIN+9",
+    "RTMIN+10", "RTMIN+11", "RTMIN+12", "RTMIN+13", "RTMIN+14", "RTMIN+15", "RTMIN+16", "RTMIN+17", "RTMIN+18",
+    "RTMIN+19", "RTMIN+20", "RTMIN+21", "RTMIN+22", "RTMIN+23", "RTMIN+24", "RTMIN+25", "RTMIN+26", "RTMIN+27",
+    "RTMIN+28", "RTMIN+29", "RTMIN+30",
+];
+
+/// Second names that other programs know some signals by.
+static ALIASES: [(&[u8], u8); 3] = [(b"IOT", 6), (b"CLD", 17), (b"POLL", 29)];
+
+/// The first real-time signal that programs may use.
+const RTMIN: u8 = 34;
+
+/// Gives a signal's name without `SIG`; `None` for 32 and 33, which have none.
+#[must_use]
+pub fn name(signal: Signal) -> Option<&'static str> {
+    let number = signal.get();
+    let usual = number.checked_sub(1).and_then(|row| NAMES.get(usize::from(row)));
+    let real_time = || number.checked_sub(RTMIN).and_then(|row| REAL_TIME.get(usize::from(row)));
+    usual.or_else(real_time).copied()
+}
+
+/// Reads a signal as options write it: `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-3`; `None` for anything else.
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<Signal> {
+    number(text).or_else(|| named(text.strip_prefix(b"SIG").unwrap_or(text)))
+}
+
+/// Reads a name without `SIG`.
+fn named(name: &[u8]) -> Option<Signal> {
+    if let Some(offset) = name.strip_prefix(b"RTMAX") {
+        return Signal::MAX.checked_sub(offset_after(b'-', offset)?).and_then(real_time);
+    }
+    if let Some(offset) = name.strip_prefix(b"RTMIN") {
+        return RTMIN.checked_add(offset_after(b'+', offset)?).and_then(real_time);
+    }
+    let usual = || (1..).zip(NAMES).find(|(_, usual)| usual.as_bytes() == name).map(|(number, _)| number);
+    let alias = || ALIASES.iter().find(|(alias, _)| *alias == name).map(|&(_, number)| number);
+    usual().or_else(alias).and_then(Signal::new)
+}
+
+/// Reads what may follow `RTMIN` or `RTMAX`: nothing, or the sign and a number.
+fn offset_after(sign: u8, text: &[u8]) -> Option<u8> {
+    match text.split_first() {
+        None => Some(0),
+        Some((first, digits)) if *first == sign => decimal(digits),
+        Some(_) => None,
+    }
+}
+
+/// Reads a number that a program may send: 32 and 33 are the C library's own.
+fn number(text: &[u8]) -> Option<Signal> {
+    Signal::new(decimal(text)?).filter(|signal| name(*signal).is_some())
+}
+
+/// Takes a number, if it is a real-time signal's.
+fn real_time(number: u8) -> Option<Signal> {
+    Signal::new(number).filter(|signal| signal.get() >= RTMIN)
+}
+
+/// Reads one or two decimal digits.
+fn decimal(text: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| byte.checked_sub(b'0').filter(|digit| *digit < 10);
+    match *text {
+        [ones] => digit(ones),
+        [tens, ones] => digit(tens)?.checked_mul(10)?.checked_add(digit(ones)?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{name, parse};
+    use crate::pool::Signal;
+
+    #[test]
+    fn every_name_is_read_back_with_and_without_its_prefix() {
+        for number in 1..=64 {
+            let signal = Signal::new(number).unwrap();
+            let Some(name) = name(signal) else {
+                assert!(matches!(number, 32 | 33), "{number}");
+                continue;
+            };
+            assert_eq!(parse(name.as_bytes()), Some(signal), "{name}");
+            assert_eq!(parse(format!("SIG{name}").as_bytes()), Some(signal), "SIG{name}");
+            assert_eq!(parse(number.to_string().as_bytes()), Some(signal), "{number}");
+        }
+    }
+
+    #[test]
+    fn names_stand_at_their_numbers() {
+        for (number, expected) in
+            [(1, "HUP"), (9, "KILL"), (15, "TERM"), (19, "STOP"), (31, "SYS"), (34, "RTMIN"), (64, "RTMIN+30")]
+        {
+            assert_eq!(name(Signal::new(number).unwrap()), Some(expected));
+        }
+    }
+
+    #[test]
+    fn other_ways_to_write_a_signal_are_read() {
+        for (text, number) in [
+            ("IOT", 6),
+            ("SIGCLD", 17),
+            ("POLL", 29),
+            ("09", 9),
+            ("RTMIN+0", 34),
+            ("RTMAX", 64),
+            ("SIGRTMAX-0", 64),
+            ("RTMAX-1", 63),
+            ("RTMAX-30", 34),
+        ] {
+            assert_eq!(parse(text.as_bytes()).map(Signal::get), Some(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_signal_is_refused() {
+        for text in [
+            "",
+            "SIG",
+            "term",
+            "Term",
+            "SIGterm",
+            "SIG15",
+            "SIGSIGTERM",
+            "TERM ",
+            " TERM",
+            "0",
+            "00",
+            "32",
+            "33",
+            "65",
+            "99",
+            "015",
+            "+9",
+            "-9",
+            "9 ",
+            "RTMIN+",
+            "RTMIN-1",
+            "RTMIN+31",
+            "RTMIN+99",
+            "RTMIN+001",
+            "RTMAX+1",
+            "RTMAX-31",
+            "RTMAX-64",
+            "RTMAX-",
+            "RTMIN 1",
+            "none",
+            "TERM\0",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+}
