@@ -5,5 +5,7 @@ pub mod observe;
 pub mod options;
 pub mod pool;
 pub mod relay;
+pub mod report;
 pub mod signals;
+pub mod sys;
 pub mod text;

@@ -1,0 +1,199 @@
+//! What a fresh child does between fork and its program, in this order:
+//!
+//! session, process group, terminal, priority, limits, OOM score, umask, directory, user, `no_new_privs`, death signal,
+//! descriptors. Everything that needs the privileges of the manager comes before the user; the death signal comes after,
+//! because a change of credentials clears it. Every signal stays blocked until the program lets them in.
+//!
+//! # References
+//! setsid(2), setpgid(2), setpriority(2), setrlimit(2), proc(5), umask(2), chdir(2), credentials(7), prctl(2), dup2(2).
+
+use core::ffi::{CStr, c_int};
+
+use rustix::process::{Rlimit, WaitOptions};
+
+use super::fd::{self, AsFd, BorrowedFd};
+use super::{Errno, Result, checked};
+use crate::options::{Limit, Resource, Setup, User};
+use crate::pool::{Pid, SlotId};
+use crate::report::{Failed, Report, Step};
+use crate::text::Text;
+
+/// The descriptors a child is handed, and what it must put back of its manager's.
+#[derive(Clone, Copy, Debug)]
+pub struct Hands<'a> {
+    /// Standard input, output, error; `None`: the manager's own.
+    pub standard: [Option<BorrowedFd<'a>>; 3],
+    /// The limit of open files that the manager was started with, if it has raised its own.
+    pub open_files: Option<Rlimit>,
+    /// The terminal whose foreground the child takes.
+    pub terminal: Option<BorrowedFd<'a>>,
+}
+
+/// Does the whole set-up; the first step that fails ends it.
+///
+/// # Errors
+/// The step and the kernel's word.
+pub fn prepare(setup: &Setup<'_>, hands: &Hands<'_>, manager: Pid) -> core::result::Result<(), Failed> {
+    let steps: [(Step, &dyn Fn() -> Result<()>); 10] = [
+        (Step::Session, &|| session(setup.detach)),
+        (Step::Group, &|| group(!setup.detach && setup.process_group)),
+        (Step::Foreground, &|| foreground(hands.terminal)),
+        (Step::Priority, &|| priority(setup.priority)),
+        (Step::Limit, &|| limits(&setup.limits, hands.open_files)),
+        (Step::OomScore, &|| oom_score(setup.oom_score_adj)),
+        (Step::Directory, &|| place(setup.umask, setup.directory)),
+        (Step::User, &|| setup.user.as_ref().map_or(Ok(()), user)),
+        (Step::NoNewPrivs, &|| no_new_privs(setup.no_new_privs)),
+        (Step::DeathSignal, &|| death_signal(setup, manager)),
+    ];
+    for (step, act) in steps {
+        act().map_err(|errno| Failed { step, errno: errno.raw_os_error() })?;
+    }
+    descriptors(hands).map_err(|errno| Failed { step: Step::Descriptors, errno: errno.raw_os_error() })
+}
+
+fn session(wanted: bool) -> Result<()> {
+    if wanted { rustix::process::setsid().map(|_| ()) } else { Ok(()) }
+}
+
+fn group(wanted: bool) -> Result<()> {
+    if wanted { rustix::process::setpgid(None, None) } else { Ok(()) }
+}
+
+/// Gives the terminal to the child's own process group. SIGTTOU is blocked here, so that it does not stop the child.
+fn foreground(terminal: Option<BorrowedFd<'_>>) -> Result<()> {
+    terminal.map_or(Ok(()), |terminal| rustix::termios::tcsetpgrp(terminal, rustix::process::getpgrp()))
+}
+
+fn priority(delta: i32) -> Result<()> {
+    if delta == 0 {
+        return Ok(());
+    }
+    let own = rustix::process::getpriority_process(None)?;
+    rustix::process::setpriority_process(None, own.saturating_add(delta))
+}
+
+fn limits(limits: &[Option<Limit>; Resource::COUNT], open_files: Option<Rlimit>) -> Result<()> {
+    // First what the manager changed for itself, so that a limit asked for has the last word.
+    if let Some(limit) = open_files {
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)?;
+    }
+    limits.iter().flatten().try_for_each(|limit| {
+        rustix::process::setrlimit(kernel_name(limit.resource), Rlimit { current: limit.soft, maximum: limit.hard })
+    })
+}
+
+const fn kernel_name(resource: Resource) -> rustix::process::Resource {
+    use rustix::process::Resource as Kernel;
+    match resource {
+        Resource::Nofile => Kernel::Nofile,
+        Resource::Nproc => Kernel::Nproc,
+        Resource::Core => Kernel::Core,
+        Resource::As => Kernel::As,
+        Resource::Cpu => Kernel::Cpu,
+        Resource::Fsize => Kernel::Fsize,
+        Resource::Memlock => Kernel::Memlock,
+        Resource::Stack => Kernel::Stack,
+        Resource::Data => Kernel::Data,
+    }
+}
+
+fn oom_score(score: Option<i16>) -> Result<()> {
+    let Some(score) = score else { return Ok(()) };
+    let file = rustix::fs::open(
+        c"/proc/self/oom_score_adj",
+        rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    let mut room = [0; 8];
+    let mut text = Text::new(&mut room);
+    if score < 0 {
+        text.say("-");
+    }
+    text.number(u64::from(score.unsigned_abs()));
+    fd::write(file.as_fd(), text.as_bytes()).map(|_| ())
+}
+
+fn place(umask: Option<u32>, directory: Option<&CStr>) -> Result<()> {
+    if let Some(mask) = umask {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+    }
+    directory.map_or(Ok(()), rustix::process::chdir)
+}
+
+/// Drops to a user for good: groups first, while there still is the right to, then the ids, then the proof.
+fn user(user: &User) -> Result<()> {
+    let groups = user.groups.get(..user.group_count).unwrap_or(&user.groups);
+    // SAFETY: the pointer and the count are those of one slice.
+    checked(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
+    // SAFETY: setresgid takes no pointer.
+    checked(unsafe { libc::setresgid(user.gid, user.gid, user.gid) })?;
+    // SAFETY: setresuid takes no pointer.
+    checked(unsafe { libc::setresuid(user.uid, user.uid, user.uid) })?;
+    // SAFETY: setresuid takes no pointer.
+    let way_back = user.uid != 0 && checked(unsafe { libc::setresuid(c_uid(-1), 0, c_uid(-1)) }).is_ok();
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    if way_back || uid != user.uid || gid != user.gid { Err(Errno::PERM) } else { Ok(()) }
+}
+
+/// The id that tells setresuid(2) to leave one alone.
+const fn c_uid(id: c_int) -> libc::uid_t {
+    id.cast_unsigned()
+}
+
+fn no_new_privs(wanted: bool) -> Result<()> {
+    if wanted { rustix::thread::set_no_new_privs(true) } else { Ok(()) }
+}
+
+fn death_signal(setup: &Setup<'_>, manager: Pid) -> Result<()> {
+    let Some(signal) = setup.death_signal else { return Ok(()) };
+    // SAFETY: this prctl takes a number and no pointer.
+    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.get())) })?;
+    // The manager may have died between fork and prctl; then no signal ever comes.
+    let parent = rustix::process::getppid().map_or(0, rustix::process::Pid::as_raw_pid);
+    if parent == manager.get() { Ok(()) } else { Err(Errno::SRCH) }
+}
+
+fn descriptors(hands: &Hands<'_>) -> Result<()> {
+    for (number, from) in (0..).zip(hands.standard) {
+        if let Some(from) = from {
+            fd::replace_standard(from, number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Finds out whether a set-up is permitted: a trial child does it and ends; nothing is executed.
+///
+/// # Errors
+/// What failed, in the child or on the way to it.
+pub fn rehearse(
+    setup: &Setup<'_>,
+    hands: &Hands<'_>,
+    manager: Pid,
+    report: &fd::Pipe,
+) -> core::result::Result<(), Failed> {
+    let failed = |errno: Errno| Failed { step: Step::Exec, errno: errno.raw_os_error() };
+    match super::process::fork().map_err(failed)? {
+        super::process::Forked::Child => {
+            let result = prepare(setup, hands, manager);
+            if let Err(failed) = result {
+                let slot = SlotId { index: 0, generation: 0 };
+                let report_bytes = Report { slot, failed }.encode();
+                // A report that cannot be written leaves the exit code, which says the same without the reason.
+                let _ = fd::write(report.write.as_fd(), &report_bytes);
+            }
+            super::process::exit(u8::from(result.is_err()))
+        }
+        super::process::Forked::Parent(pid) => {
+            let raw = rustix::process::Pid::from_raw(pid.get());
+            // The trial does nothing that blocks, and nothing else runs yet, so it is simply waited for.
+            let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(raw, WaitOptions::empty()));
+            let mut bytes = [0; Report::LEN];
+            match fd::read(report.read.as_fd(), &mut bytes) {
+                Ok(Report::LEN) => Report::decode(&bytes).map_or(Ok(()), |report| Err(report.failed)),
+                Ok(_) | Err(_) => Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Becoming another program: the search on PATH, the environment, execve.
+//!
+//! # References
+//! execve(2), environ(7), execvp(3).
+
+use core::ffi::{CStr, c_char};
+
+use rustix::fs::{Access, FileType};
+
+use super::start::Strings;
+use super::{Errno, last_errno};
+
+/// The longest path that the kernel takes, its terminating zero included.
+pub const PATH_MAX: usize = 4096;
+
+/// Where commands are searched when there is no PATH.
+const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
+
+/// The most variables an environment can have here.
+pub const MAX_VARIABLES: usize = 4096;
+
+/// An environment in the making: pointers to strings that live as long as the program.
+#[derive(Debug)]
+pub struct Environment {
+    rows: [*const c_char; MAX_VARIABLES + 1],
+    used: usize,
+}
+
+// SAFETY: the pointers are to strings that are never written again, so that any thread may read them.
+unsafe impl Send for Environment {}
+
+impl Environment {
+    /// An environment without variables.
+    #[expect(clippy::large_stack_arrays, reason = "it is the initial value of a static")]
+    pub const EMPTY: Self = Self { rows: [core::ptr::null(); MAX_VARIABLES + 1], used: 0 };
+
+    /// Adds `NAME=VALUE`; tells whether there was room.
+    #[must_use]
+    pub fn add(&mut self, variable: &'static CStr) -> bool {
+        self.add_pointer(variable.as_ptr())
+    }
+
+    fn add_pointer(&mut self, variable: *const c_char) -> bool {
+        // The last row stays null: it ends the array.
+        let Some(row) = self.rows.get_mut(..MAX_VARIABLES).and_then(|rows| rows.get_mut(self.used)) else {
+            return false;
+        };
+        *row = variable;
+        self.used = self.used.saturating_add(1);
+        true
+    }
+}
+
+/// Turns the calling process into another program; returns only when that fails.
+///
+/// `extra` are variables of this one process, for which the environment must have room left.
+#[must_use]
+pub fn execute(path: &CStr, arguments: Strings, environment: &mut Environment, extra: &[&CStr]) -> Errno {
+    for variable in extra {
+        if !environment.add_pointer(variable.as_ptr()) {
+            return Errno::TOOBIG;
+        }
+    }
+    // SAFETY: `path` is a C string; both arrays end with a null and hold C strings that outlive the call, `extra`'s included.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.rows.as_ptr()) };
+    last_errno()
+}
+
+/// Finds the file that a command names, as a shell would: a name with a slash as it stands, others along `search_path`.
+///
+/// With `absolute`, a path that is found relative to the working directory is made independent of it.
+///
+/// # Errors
+/// `NOENT` when there is none; `ACCESS` when there is one, but none that may be executed.
+pub fn find<'a>(
+    command: &CStr,
+    search_path: Option<&[u8]>,
+    absolute: bool,
+    room: &'a mut [u8; PATH_MAX],
+) -> Result<&'a CStr, Errno> {
+    let name = command.to_bytes();
+    let directories = if name.contains(&b'/') { b"".as_slice() } else { search_path.unwrap_or(DEFAULT_PATH) };
+    let mut refusal = Errno::NOENT;
+    if name.is_empty() {
+        return Err(refusal);
+    }
+    for directory in directories.split(|byte| *byte == b':') {
+        let Some(length) = join(directory, name, absolute, room) else { continue };
+        match CStr::from_bytes_until_nul(room).map_or(Err(Errno::NOENT), executable) {
+            Ok(()) => return CStr::from_bytes_with_nul(room.get(..=length).unwrap_or(b"\0")).map_err(|_| Errno::NOENT),
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(errno) => refusal = errno,
+        }
+    }
+    Err(refusal)
+}
+
+/// Writes `directory/name` and a zero into `room` and gives its length; `None`: it does not fit.
+fn join(directory: &[u8], name: &[u8], absolute: bool, room: &mut [u8; PATH_MAX]) -> Option<usize> {
+    let relative = if directory.is_empty() { name } else { directory }.first() != Some(&b'/');
+    let mut used = 0;
+    if absolute && relative {
+        used = working_directory(room)?;
+        push(room, &mut used, b"/")?;
+    }
+    if !directory.is_empty() {
+        push(room, &mut used, directory)?;
+        push(room, &mut used, b"/")?;
+    }
+    push(room, &mut used, name)?;
+    *room.get_mut(used)? = 0;
+    Some(used)
+}
+
+fn push(room: &mut [u8; PATH_MAX], used: &mut usize, bytes: &[u8]) -> Option<()> {
+    let end = used.checked_add(bytes.len())?;
+    room.get_mut(*used..end)?.copy_from_slice(bytes);
+    *used = end;
+    Some(())
+}
+
+/// Writes the working directory into `room` and gives its length.
+fn working_directory(room: &mut [u8; PATH_MAX]) -> Option<usize> {
+    // SAFETY: the pointer and the size are those of one array of ours.
+    let answer = unsafe { libc::getcwd(room.as_mut_ptr().cast(), room.len()) };
+    if answer.is_null() { None } else { CStr::from_bytes_until_nul(room).ok().map(CStr::count_bytes) }
+}
+
+/// Checks that a path names a file that this process may execute.
+fn executable(path: &CStr) -> Result<(), Errno> {
+    let kind = FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode);
+    if kind != FileType::RegularFile {
+        return Err(Errno::ACCESS);
+    }
+    rustix::fs::access(path, Access::EXEC_OK)
+}

@@ -1,0 +1,114 @@
+//! Processes: fork them, look for their ends, reap them.
+//!
+//! # References
+//! fork(2), waitid(2), waitpid(2).
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+use super::{Errno, Result, checked, signal};
+use crate::pool::{Exit, Pid, Signal};
+
+/// Which of the two a fork has made of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forked {
+    /// The caller is the parent of this child.
+    Parent(Pid),
+    /// The caller is the child.
+    Child,
+}
+
+/// A child that has ended or stopped, as waitid(2) shows it; it is not reaped yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It ended, and its pid is still its own.
+    Ended(Pid, Exit),
+    /// A signal stopped it.
+    Stopped(Pid, Signal),
+}
+
+/// fork(2), for a process of one thread.
+///
+/// # Errors
+/// `AGAIN` at a limit of processes, `NOMEM`.
+pub fn fork() -> Result<Forked> {
+    // SAFETY: `fork` takes no pointer; the manager refuses to start where another thread could hold a lock the child would wait for.
+    let answer = checked(unsafe { libc::fork() })?;
+    Ok(Pid::new(answer).map_or(Forked::Child, Forked::Parent))
+}
+
+/// Ends the calling process at once: no destructors, no exit handlers.
+pub fn exit(code: u8) -> ! {
+    // SAFETY: `_exit` takes no pointer and does not return.
+    unsafe { libc::_exit(c_int::from(code)) }
+}
+
+/// Looks for any child that has ended, without reaping it, so that its pid and its group's id stay its own.
+///
+/// With `stops`, children that a signal has stopped are seen too, once each.
+///
+/// # Errors
+/// `CHILD` when there are no children at all.
+pub fn look(stops: bool) -> Result<Option<Seen>> {
+    let ended = wait_id(libc::P_ALL, 0, libc::WEXITED | libc::WNOWAIT)?;
+    if ended.is_some() || !stops {
+        return Ok(ended);
+    }
+    wait_id(libc::P_ALL, 0, libc::WSTOPPED)
+}
+
+/// Looks whether the child `pid` has ended, without reaping it.
+///
+/// # Errors
+/// `CHILD` when it is no child (any more).
+pub fn look_at(pid: Pid) -> Result<Option<Seen>> {
+    let id = libc::id_t::try_from(pid.get()).map_err(|_| Errno::CHILD)?;
+    wait_id(libc::P_PID, id, libc::WEXITED | libc::WNOWAIT)
+}
+
+/// Reaps a child that [`look`] has shown as ended.
+pub fn reap(pid: Pid) {
+    let mut status = 0;
+    // It cannot fail: the child is ended and ours. If a host has reaped it in between, that is as good.
+    // SAFETY: `status` is an int of ours.
+    unsafe { libc::waitpid(pid.get(), &raw mut status, libc::WNOHANG) };
+}
+
+/// waitid(2) without blocking.
+fn wait_id(kind: libc::idtype_t, id: libc::id_t, flags: c_int) -> Result<Option<Seen>> {
+    // The kernel leaves siginfo alone when there is nothing to see, so it must start as "no pid".
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    loop {
+        // SAFETY: `info` is a siginfo of ours.
+        match checked(unsafe { libc::waitid(kind, id, info.as_mut_ptr(), flags | libc::WNOHANG) }) {
+            Ok(_) => break,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    // SAFETY: it was zeroed, which is a valid siginfo, and the call may have filled it.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: after waitid these fields are filled in, or all zero.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: as above.
+    let status = unsafe { info.si_status() };
+    Ok(Pid::new(pid).and_then(|pid| seen(pid, info.si_code, status)))
+}
+
+/// Reads what waitid says of a child.
+fn seen(pid: Pid, code: c_int, status: c_int) -> Option<Seen> {
+    let killed = |core| {
+        let signal = signal::from_raw(status).unwrap_or(Signal::KILL);
+        Some(Seen::Ended(pid, Exit::Signal { signal, core }))
+    };
+    match code {
+        libc::CLD_EXITED => {
+            let [low, ..] = status.to_le_bytes();
+            Some(Seen::Ended(pid, Exit::Code(low)))
+        }
+        libc::CLD_KILLED => killed(false),
+        libc::CLD_DUMPED => killed(true),
+        libc::CLD_STOPPED | libc::CLD_TRAPPED => signal::from_raw(status).map(|signal| Seen::Stopped(pid, signal)),
+        _ => None,
+    }
+}

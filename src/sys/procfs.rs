@@ -1,0 +1,142 @@
+//! What only /proc tells: whether a child has executed its program yet, which signals it catches, which children there are.
+//!
+//! # References
+//! `proc_pid_stat(5)`, `proc_pid_status(5)`.
+
+use core::ffi::CStr;
+
+use rustix::fd::AsFd;
+
+use super::fd;
+use super::signal::SignalSet;
+use super::{Errno, Result};
+use crate::pool::{Pid, Signal};
+use crate::text::Text;
+
+/// What a process would do with a signal, as far as can be seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Catches {
+    /// Its program has a handler.
+    Yes,
+    /// Its program has none (yet).
+    No,
+    /// It has not executed its program yet.
+    NotYet,
+}
+
+/// Looks whether the program of a forked child catches `signal`.
+///
+/// # Errors
+/// `NOENT` without /proc, or when the process is gone.
+pub fn catches(pid: Pid, signal: Signal) -> Result<Catches> {
+    if !has_executed(pid)? {
+        return Ok(Catches::NotYet);
+    }
+    let mut room = [0; 4096];
+    let status = read_file(pid, "/status", &mut room)?;
+    let caught = field(status, b"\nSigCgt:\t").and_then(hexadecimal).ok_or(Errno::NOENT)?;
+    Ok(if SignalSet(caught).has(signal) { Catches::Yes } else { Catches::No })
+}
+
+/// Looks whether a forked child runs another program by now.
+fn has_executed(pid: Pid) -> Result<bool> {
+    /// Forked but did not exec: a kernel flag of `linux/sched.h`, stable because /proc shows it.
+    const PF_FORKNOEXEC: u64 = 0x40;
+    let mut room = [0; 1024];
+    let stat = read_file(pid, "/stat", &mut room)?;
+    let flags = stat_field(stat, 6).ok_or(Errno::NOENT)?;
+    Ok(flags & PF_FORKNOEXEC == 0)
+}
+
+/// Gives the `index`-th field after the command's closing parenthesis, counted from 0; the command may hold anything.
+fn stat_field(stat: &[u8], index: usize) -> Option<u64> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = stat.get(name_end..)?.get(2..)?;
+    decimal(rest.split(|byte| *byte == b' ').nth(index)?)
+}
+
+/// Gives what follows `key` up to the end of its line.
+fn field<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let start = text.windows(key.len()).position(|window| window == key)?.checked_add(key.len())?;
+    text.get(start..)?.split(|byte| *byte == b'\n').next()
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// Reads `/proc/PID/NAME` as far as it fits.
+fn read_file<'a>(pid: Pid, name: &str, room: &'a mut [u8]) -> Result<&'a [u8]> {
+    let mut path = [0; 32];
+    let file = fd::open_read(path_of(pid, name, &mut path))?;
+    let length = fd::read(file.as_fd(), room)?;
+    room.get(..length).ok_or(Errno::NOENT)
+}
+
+/// Writes `/proc/PID/NAME` and a zero.
+fn path_of<'a>(pid: Pid, name: &str, room: &'a mut [u8; 32]) -> &'a CStr {
+    let mut path = Text::new(room);
+    path.say("/proc/");
+    path.number(u64::from(pid.get().unsigned_abs()));
+    path.say(name);
+    path.put(b"\0");
+    CStr::from_bytes_until_nul(room).unwrap_or(c"/proc")
+}
+
+/// Calls `act` with each child of the process `parent`, until it says no or there are no more.
+///
+/// Children that come or go meanwhile may be missed; the caller asks again.
+///
+/// # Errors
+/// `NOENT` without /proc.
+pub fn for_each_child(parent: Pid, mut act: impl FnMut(Pid)) -> Result<()> {
+    use rustix::fs::{Mode, OFlags, RawDir};
+
+    let directory = rustix::fs::open(c"/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut room = [core::mem::MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(directory, &mut room);
+    while let Some(entry) = entries.next() {
+        let Some(pid) = decimal(entry?.file_name().to_bytes()).and_then(|id| Pid::new(i32::try_from(id).ok()?)) else {
+            continue;
+        };
+        let mut stat = [0; 1024];
+        let Ok(stat) = read_file(pid, "/stat", &mut stat) else { continue };
+        if stat_field(stat, 1) == u64::try_from(parent.get()).ok() {
+            act(pid);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_looks_like_the_rest_of_the_line_confuses_nobody() {
+        let stat = b"77 (a) R 1 2 3) S 42 77 77 0 -1 4194368 0 0";
+        assert_eq!(stat_field(stat, 1), Some(42), "parent");
+        assert_eq!(stat_field(stat, 6), Some(4_194_368), "flags");
+    }
+
+    #[test]
+    fn the_caught_signals_are_read_from_their_own_line() {
+        let status = b"Name:\tSigCgt:\t1\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000000a00\nCapInh:\t0\n";
+        let caught = field(status, b"\nSigCgt:\t").and_then(hexadecimal).unwrap();
+        assert!(SignalSet(caught).has(Signal::USR1) && SignalSet(caught).has(Signal::USR2));
+        assert!(!SignalSet(caught).has(Signal::HUP));
+    }
+
+    #[test]
+    fn this_process_has_executed_and_has_a_path() {
+        let own = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert_eq!(has_executed(own), Ok(true));
+        let mut room = [0; 32];
+        let path = path_of(own, "/stat", &mut room);
+        assert_eq!(path.to_str().unwrap(), format!("/proc/{}/stat", std::process::id()));
+    }
+}

@@ -1,0 +1,304 @@
+//! Signals: the one handler, the self-pipe that it wakes the loop with, and the mask.
+//!
+//! The handler counts each delivery and writes one byte. The counts are the truth and the byte only a wake-up, so a full
+//! pipe loses nothing and a storm costs one write(2) a turn.
+//!
+//! # References
+//! signal-safety(7), sigaction(2), sigprocmask(2).
+
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+
+use super::{Errno, Result, checked, errno_place};
+use crate::pool::{Pid, Signal};
+
+/// Slots for signal numbers 0 to 64; row 0 is unused.
+const ROWS: usize = 65;
+
+/// Write end of the self-pipe; -1 until there is one.
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+/// Whether a wake-up is already on its way.
+static AWAKE: AtomicBool = AtomicBool::new(false);
+/// Set in a fresh child, where this process's handler must not speak for its parent.
+static FRESH_CHILD: AtomicBool = AtomicBool::new(false);
+/// The process that the handler works for.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+/// Orders deliveries of different signals.
+static CLOCK: AtomicU32 = AtomicU32::new(0);
+static ARRIVALS: [Arrival; ROWS] = [const { Arrival::none() }; ROWS];
+
+/// What the handler noted of one signal.
+#[derive(Debug)]
+struct Arrival {
+    /// Deliveries since the last drain.
+    count: AtomicU32,
+    /// How many of them the kernel itself sent: a key typed at the terminal, a resize, a hangup.
+    from_kernel: AtomicU32,
+    /// When the last one came, by `CLOCK`.
+    last: AtomicU32,
+}
+
+impl Arrival {
+    const fn none() -> Self {
+        Self { count: AtomicU32::new(0), from_kernel: AtomicU32::new(0), last: AtomicU32::new(0) }
+    }
+}
+
+/// A signal that came, once or more often, since the last drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Which.
+    pub signal: Signal,
+    /// How often.
+    pub count: u32,
+    /// How many of those the kernel itself sent.
+    pub from_kernel: u32,
+    /// Place in the order of last deliveries; wraps around.
+    pub order: u32,
+}
+
+/// A set of signals, as the kernel writes it: bit n - 1 is signal n.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalSet(pub u64);
+
+impl SignalSet {
+    /// No signal.
+    pub const EMPTY: Self = Self(0);
+    /// Every signal; the kernel leaves KILL and STOP out by itself.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Gives the set with `signal` in it.
+    #[must_use]
+    pub const fn with(self, signal: Signal) -> Self {
+        Self(self.0 | Self::bit(signal))
+    }
+
+    /// Tells whether `signal` is in the set.
+    #[must_use]
+    pub const fn has(self, signal: Signal) -> bool {
+        self.0 & Self::bit(signal) != 0
+    }
+
+    const fn bit(signal: Signal) -> u64 {
+        1_u64.rotate_left(u32_of(signal).wrapping_sub(1))
+    }
+}
+
+/// Widens a signal's number.
+const fn u32_of(signal: Signal) -> u32 {
+    // u32::from is no const function yet.
+    u32::from_le_bytes([signal.get(), 0, 0, 0])
+}
+
+/// Replaces the mask of the calling thread and gives the old one.
+///
+/// This is the raw call: libc's hides signals that it keeps for itself, and a worker is owed the mask its manager had.
+#[expect(clippy::must_use_candidate, reason = "the old mask matters only to who changes it back")]
+pub fn set_mask(mask: SignalSet) -> SignalSet {
+    let mut old = 0_u64;
+    // SAFETY: both pointers are to 8-byte sets of ours, which is the size told; the call keeps neither.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask.0, &raw mut old, size_of::<u64>());
+    }
+    SignalSet(old)
+}
+
+/// What a signal did before [`install`].
+#[derive(Clone, Copy)]
+pub struct Previous(libc::sigaction);
+
+impl core::fmt::Debug for Previous {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Previous").field("ignored", &self.is_ignored()).finish_non_exhaustive()
+    }
+}
+
+impl Previous {
+    /// Tells whether the signal was ignored.
+    #[must_use]
+    pub const fn is_ignored(&self) -> bool {
+        self.0.sa_sigaction == libc::SIG_IGN
+    }
+
+    /// Puts it back.
+    pub fn restore(&self, signal: Signal) {
+        // SAFETY: the pointer is to what sigaction itself once gave for this signal.
+        unsafe { libc::sigaction(c_int::from(signal.get()), &raw const self.0, core::ptr::null_mut()) };
+    }
+}
+
+/// Lets the handler note `signal` from now on and gives what it did before.
+///
+/// # Errors
+/// `INVAL` for KILL, STOP and the signals that libc keeps for itself.
+pub fn install(signal: Signal) -> Result<Previous> {
+    let flags = libc::SA_SIGINFO | restarting(signal);
+    let function: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = note;
+    // A function pointer has no other way to become the integer that sigaction wants.
+    #[expect(clippy::as_conversions, clippy::fn_to_numeric_cast_any, reason = "sigaction takes an integer")]
+    let address = function as usize;
+    set_action(signal, address, flags)
+}
+
+/// Gives `signal` its default action, or ignores it.
+///
+/// # Errors
+/// As [`install`].
+pub fn set_ignored(signal: Signal, ignored: bool) -> Result<()> {
+    let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+    set_action(signal, action, 0).map(|_| ())
+}
+
+/// A stopped terminal write that is started again would be stopped again, for ever.
+const fn restarting(signal: Signal) -> c_int {
+    if signal.get() == Signal::TTOU.get() { 0 } else { libc::SA_RESTART }
+}
+
+/// sigaction(2), with every other signal blocked while the handler runs.
+fn set_action(signal: Signal, action: libc::sighandler_t, flags: c_int) -> Result<Previous> {
+    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: all-zero is a valid sigaction: no handler, an empty mask, no flags.
+    let mut new = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
+    new.sa_sigaction = action;
+    new.sa_flags = flags;
+    // SAFETY: `sa_mask` is a set of ours.
+    unsafe { libc::sigfillset(&raw mut new.sa_mask) };
+    // SAFETY: both pointers are to sigactions of ours; the handler touches only atomics and errno, which it restores.
+    checked(unsafe { libc::sigaction(c_int::from(signal.get()), &raw const new, old.as_mut_ptr()) })?;
+    // SAFETY: it was zeroed, and the call has filled it.
+    Ok(Previous(unsafe { old.assume_init() }))
+}
+
+/// Tells the handler which pipe wakes the loop and which process it works for.
+pub fn wake_through(write_end: c_int, owner: Pid) {
+    FRESH_CHILD.store(false, Ordering::Relaxed);
+    OWNER.store(owner.get(), Ordering::Relaxed);
+    WAKE.store(write_end, Ordering::Relaxed);
+}
+
+/// Makes the handler, in a fresh child, act as if there were none.
+pub fn disown() {
+    FRESH_CHILD.store(true, Ordering::Relaxed);
+}
+
+/// Allows the next signal to write a wake-up again. Empty the self-pipe before, look at the arrivals after.
+pub fn rearm() {
+    AWAKE.store(false, Ordering::SeqCst);
+}
+
+/// Takes what arrived of `signal` since the last time; `None`: nothing.
+pub fn take(signal: Signal) -> Option<Received> {
+    let row = ARRIVALS.get(usize::from(signal.get()))?;
+    let count = row.count.swap(0, Ordering::SeqCst);
+    (count > 0).then(|| Received {
+        signal,
+        count,
+        from_kernel: row.from_kernel.swap(0, Ordering::SeqCst),
+        order: row.last.load(Ordering::SeqCst),
+    })
+}
+
+/// The signal handler: the only code that runs in signal context.
+extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+    if FRESH_CHILD.load(Ordering::Relaxed) {
+        return act_by_default(number);
+    }
+    // SAFETY: the kernel gives a handler that was installed with SA_SIGINFO a valid siginfo.
+    let info = unsafe { &*info };
+    let code = info.si_code;
+    if is_fault(number, code) {
+        return act_by_default(number);
+    }
+    // SAFETY: as above; for every signal that kill(2) or the kernel sent, the sender's pid is filled in or zero.
+    let sender = unsafe { info.si_pid() };
+    if is_own(number, sender) {
+        return;
+    }
+    let Some(row) = usize::try_from(number).ok().and_then(|number| ARRIVALS.get(number)) else { return };
+    row.last.store(CLOCK.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+    if code == SI_KERNEL {
+        row.from_kernel.fetch_add(1, Ordering::SeqCst);
+    }
+    row.count.fetch_add(1, Ordering::SeqCst);
+    if !AWAKE.swap(true, Ordering::SeqCst) {
+        wake();
+    }
+}
+
+/// `si_code` of what the kernel sends on its own account, a key typed at a terminal for instance.
+const SI_KERNEL: c_int = 0x80;
+
+/// Tells a fault of this program (`si_code` above zero) from the same signal sent by kill(2).
+const fn is_fault(number: c_int, code: c_int) -> bool {
+    matches!(number, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP | libc::SIGSYS)
+        && code > 0
+}
+
+/// Tells a SIGPIPE or SIGXFSZ that a write of this process caused from one that somebody sent.
+fn is_own(number: c_int, sender: c_int) -> bool {
+    matches!(number, libc::SIGPIPE | libc::SIGXFSZ) && sender == OWNER.load(Ordering::Relaxed)
+}
+
+/// Writes the wake-up byte and leaves errno as it was.
+fn wake() {
+    let place = errno_place();
+    // SAFETY: the place is valid as long as this thread runs.
+    let errno = unsafe { *place };
+    // A full pipe or none at all changes nothing: the count is already there, and a turn of the loop will find it.
+    // SAFETY: the byte is a static; a descriptor that is not open is an error, not a fault.
+    unsafe { libc::write(WAKE.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1) };
+    // SAFETY: as above.
+    unsafe { *place = errno };
+}
+
+/// Puts the default action back and raises the signal again; it is delivered when the handler returns.
+fn act_by_default(number: c_int) {
+    let Some(signal) = from_raw(number) else { return };
+    if set_ignored(signal, false).is_err() {
+        return;
+    }
+    // SAFETY: `raise` takes no pointer.
+    unsafe { libc::raise(number) };
+}
+
+/// Reads a number that the kernel gave.
+pub(super) fn from_raw(number: c_int) -> Option<Signal> {
+    u8::try_from(number).ok().and_then(Signal::new)
+}
+
+/// Sends `signal` to one process. A process that is gone is no error.
+///
+/// # Errors
+/// `PERM` where the kernel forbids it.
+pub fn send(pid: Pid, signal: Signal) -> Result<()> {
+    kill(pid.get(), signal)
+}
+
+/// Sends `signal` to the process group that `leader` leads or led; to the process alone while it has not made its group.
+///
+/// # Errors
+/// `PERM` where the kernel forbids it for every member.
+pub fn send_group(leader: Pid, signal: Signal) -> Result<()> {
+    // SAFETY: kill takes no pointer.
+    match checked(unsafe { libc::kill(leader.get().wrapping_neg(), c_int::from(signal.get())) }) {
+        Err(Errno::SRCH) => send(leader, signal),
+        answer => answer.map(|_| ()),
+    }
+}
+
+/// Sends `signal` to every process that this one may signal, but itself and PID 1. Only a PID 1 may wish that.
+///
+/// # Errors
+/// `PERM` where the kernel forbids it for every process.
+pub fn send_everybody(signal: Signal) -> Result<()> {
+    kill(-1, signal)
+}
+
+fn kill(target: c_int, signal: Signal) -> Result<()> {
+    // SAFETY: kill takes no pointer.
+    match checked(unsafe { libc::kill(target, c_int::from(signal.get())) }) {
+        Err(Errno::SRCH) => Ok(()),
+        answer => answer.map(|_| ()),
+    }
+}
