@@ -141,8 +141,7 @@ impl Instant {
     /// Gives the instant `delay` later; the end of time where that lies beyond it.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
-        let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
+        Self(self.0.saturating_add(nanos(delay)))
     }
 
     /// Gives the time that passed since `earlier`; zero if that lies ahead.
@@ -150,6 +149,11 @@ impl Instant {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// Gives a duration in nanoseconds; as many as fit, where more do not.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The name of one worker: a slot and which of the slot's workers.

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::news::Instant;
+
 /// When a worker that ended by itself gets a successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
@@ -63,10 +65,74 @@ impl Policy {
         give_up: None,
         stop_timeout: Some(Duration::from_secs(10)),
     };
+
+    /// Checks that every number is in its range and that they fit each other, for a table of `slots` rows.
+    ///
+    /// # Errors
+    /// The first field that is wrong, in the order of [`PolicyError`].
+    pub fn check(&self, slots: usize) -> Result<(), PolicyError> {
+        if self.workers == 0 || usize::from(self.workers) > slots {
+            Err(PolicyError::Workers)
+        } else if self.max_age.is_some_and(|age| age.is_zero()) {
+            Err(PolicyError::MaxAge)
+        } else if self.max_age_jitter > 100 {
+            Err(PolicyError::MaxAgeJitter)
+        } else if self.backoff_min > self.backoff_max {
+            Err(PolicyError::Backoff)
+        } else if self.give_up.is_some_and(|limit| limit.failures > GiveUp::MAX) {
+            Err(PolicyError::GiveUp)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives the time at which a worker is killed that is asked to end now.
+    pub(super) fn kill_at(&self, now: Instant) -> Option<Instant> {
+        self.stop_timeout.map(|timeout| now.after(timeout))
+    }
+}
+
+/// Which part of a [`Policy`] no pool can be held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyError {
+    /// `workers` is 0 or more than the table has rows.
+    Workers,
+    /// `max_age` is zero: no worker could live.
+    MaxAge,
+    /// `max_age_jitter` is more than 100 percent.
+    MaxAgeJitter,
+    /// `backoff_min` is more than `backoff_max`.
+    Backoff,
+    /// `give_up` allows more failed starts than can be remembered.
+    GiveUp,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_policy_is_refused_by_the_name_of_its_field() {
+        let policy = Policy::DEFAULT;
+        let limit = |failures| Some(GiveUp { failures, within: Duration::ZERO });
+        for (policy, expected) in [
+            (policy, Ok(())),
+            (Policy { workers: 8, max_age_jitter: 100, give_up: limit(GiveUp::MAX), ..policy }, Ok(())),
+            (Policy { backoff_min: policy.backoff_max, ..policy }, Ok(())),
+            (Policy { workers: 0, ..policy }, Err(PolicyError::Workers)),
+            (Policy { workers: 9, ..policy }, Err(PolicyError::Workers)),
+            (Policy { max_age: Some(Duration::ZERO), ..policy }, Err(PolicyError::MaxAge)),
+            (Policy { max_age_jitter: 101, ..policy }, Err(PolicyError::MaxAgeJitter)),
+            (Policy { backoff_max: Duration::ZERO, ..policy }, Err(PolicyError::Backoff)),
+            (Policy { give_up: limit(GiveUp::MAX + 1), ..policy }, Err(PolicyError::GiveUp)),
+        ] {
+            assert_eq!(policy.check(8), expected, "{policy:?}");
+        }
     }
 }
