@@ -99,7 +99,8 @@ pub struct User {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the contract")]
 pub struct Setup<'a> {
-    /// setsid(2): a session of its own, without a terminal.
+    /// setsid(2): a session of its own, without a terminal. Under an [`Init`] that session takes over the terminal which
+    /// is standard input, if the manager has it.
     pub detach: bool,
     /// setpgid(2), where not detached: a process group of its own.
     pub process_group: bool,
@@ -166,8 +167,13 @@ pub struct Init {
     pub map: [Forward; 64],
     /// What becomes of each exit code; row n is code n.
     pub map_exit: [u8; 256],
-    /// How long the rest of the container may take after the child's end; `None`: as long as it likes.
+    /// How long the rest of the container may take after the child's end; `None`: as long as it likes. Zero: the manager
+    /// leaves at once.
     pub drain: Option<Duration>,
+    /// TERM for what is left of the child's group before the manager leaves at once.
+    pub farewell: bool,
+    /// The manager stops itself whenever it is sent TSTP, TTIN or TTOU, whatever becomes of them.
+    pub suspend: bool,
 }
 
 impl Init {
@@ -177,7 +183,14 @@ impl Init {
         map: [Forward::Same; 64],
         map_exit: identity(),
         drain: Some(Duration::from_secs(8)),
+        farewell: false,
+        suspend: false,
     };
+
+    /// Gives the row of a signal in the map.
+    pub fn row(&mut self, signal: Signal) -> Option<&mut Forward> {
+        self.map.get_mut(usize::from(signal.get().saturating_sub(1)))
+    }
 }
 
 /// The exit map that maps nothing.
