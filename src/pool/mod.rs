@@ -22,13 +22,15 @@ mod news;
 mod phase;
 mod policy;
 mod slot;
+mod state;
 mod survey;
 
 pub use clock::Clock;
 pub use news::{Action, Exit, Instant, News, Outcome, Pid, Request, Signal, SlotId, Why};
 pub use phase::Phase;
 pub use policy::{GiveUp, Policy, PolicyError, Restart};
-pub use slot::{Slot, State, Told};
+pub use slot::Slot;
+pub use state::{State, Told};
 
 use core::time::Duration;
 
@@ -263,13 +265,13 @@ impl<'a> Pool<'a> {
         let wanted = self.slots.iter().filter(|slot| slot.is_wanted()).count();
         for _ in wanted..usize::from(workers) {
             let candidates = self.slots.iter_mut().filter(|slot| !slot.is_wanted());
-            if let Some(slot) = candidates.min_by_key(|slot| slot.dispensable()) {
+            if let Some(slot) = candidates.min_by_key(|slot| slot.state().dispensable()) {
                 slot.want(now);
             }
         }
         for _ in usize::from(workers)..wanted {
             let candidates = self.slots.iter_mut().filter(|slot| slot.is_wanted());
-            if let Some(slot) = candidates.max_by_key(|slot| slot.dispensable()) {
+            if let Some(slot) = candidates.max_by_key(|slot| slot.state().dispensable()) {
                 slot.unwant();
             }
         }

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::news::Instant;
+use super::backoff::Backoff;
+use super::news::{Exit, Instant};
 
 /// When a worker that ended by itself gets a successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub enum Restart {
     OnFailure,
     /// Not at all.
     Never,
+}
+
+impl Restart {
+    /// Tells whether a worker that ended so by itself gets a successor.
+    pub(super) const fn follows(self, exit: Exit) -> bool {
+        match self {
+            Self::Always => true,
+            Self::OnFailure => !exit.is_success(),
+            Self::Never => false,
+        }
+    }
 }
 
 /// How many failed starts are too many.
@@ -84,6 +96,11 @@ impl Policy {
         } else {
             Ok(())
         }
+    }
+
+    /// Gives the delays between failed starts.
+    pub(super) const fn backoff(&self) -> Backoff {
+        Backoff { min: self.backoff_min, max: self.backoff_max }
     }
 
     /// Gives the time at which a worker is killed that is asked to end now.

@@ -1,72 +1,16 @@
-//! One row of the table: the state of its worker, and every transition from one state to another.
+//! One row of the table: its worker, and every transition of that worker's state.
 
 use core::time::Duration;
 
-use super::backoff::{Backoff, spread};
+use super::backoff::spread;
 use super::chance::Share;
 use super::news::{Action, Exit, Instant, Pid, Signal, SlotId, Why, nanos};
 use super::phase::Phase;
-use super::policy::{Policy, Restart};
-
-/// Where the worker of a slot is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// There is no worker, and none is wanted.
-    Empty,
-    /// There is no worker yet.
-    Due {
-        /// When it may be spawned.
-        at: Instant,
-    },
-    /// [`Action::Spawn`] was handed out; the answer is pending.
-    Starting,
-    /// The worker is alive, and nobody asked it to end.
-    Running {
-        /// Its process.
-        pid: Pid,
-        /// When it was spawned.
-        since: Instant,
-        /// What it was last told about pauses.
-        told: Told,
-        /// Whether its exec is known to have failed; it ends by itself.
-        exec_failed: bool,
-    },
-    /// The worker was asked to end.
-    Stopping {
-        /// Its process.
-        pid: Pid,
-        /// When it was spawned.
-        since: Instant,
-        /// When it is killed; `None`: not before the pool says so.
-        kill_at: Option<Instant>,
-    },
-    /// The worker was killed; it only needs to be reaped.
-    Killed {
-        /// Its process.
-        pid: Pid,
-        /// When it was spawned.
-        since: Instant,
-    },
-    /// The worker ended by itself and gets no successor.
-    Ended,
-}
-
-/// What a running worker was last told about pauses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// To work; every worker starts so.
-    Work,
-    /// To pause.
-    Pause,
-    /// Nothing: it does not catch the pause signal.
-    Deaf {
-        /// Whether it was too young to tell, and is looked at once more when it reaches `min_uptime`.
-        again: bool,
-    },
-}
+use super::policy::Policy;
+use super::state::{State, Told};
 
 /// One row of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     state: State,
     index: u16,
@@ -143,34 +87,20 @@ impl Slot {
 
     /// Gives the process of a live worker: one that was spawned and not yet reaped.
     #[must_use]
-    pub const fn pid(&self) -> Option<Pid> {
-        match self.state {
-            State::Running { pid, .. } | State::Stopping { pid, .. } | State::Killed { pid, .. } => Some(pid),
-            State::Empty | State::Due { .. } | State::Starting | State::Ended => None,
-        }
+    pub fn pid(&self) -> Option<Pid> {
+        self.state.live().map(|(pid, _)| pid)
     }
 
     /// Gives the time at which a live worker was spawned.
     #[must_use]
-    pub const fn started(&self) -> Option<Instant> {
-        match self.state {
-            State::Running { since, .. } | State::Stopping { since, .. } | State::Killed { since, .. } => Some(since),
-            State::Empty | State::Due { .. } | State::Starting | State::Ended => None,
-        }
+    pub fn started(&self) -> Option<Instant> {
+        self.state.live().map(|(_, since)| since)
     }
 
     /// Gives the time before which no worker is spawned here; `None` where none is to be spawned.
     #[must_use]
     pub const fn due(&self) -> Option<Instant> {
-        match self.state {
-            State::Due { at } => Some(at),
-            State::Empty
-            | State::Starting
-            | State::Running { .. }
-            | State::Stopping { .. }
-            | State::Killed { .. }
-            | State::Ended => None,
-        }
+        self.state.due()
     }
 
     /// Gives the number of failed starts in a row.
@@ -191,7 +121,7 @@ impl Slot {
 
     /// Tells whether a worker is here, or may be any moment.
     pub(super) const fn is_occupied(&self) -> bool {
-        matches!(self.state, State::Starting) || self.pid().is_some()
+        matches!(self.state, State::Starting) || self.state.live().is_some()
     }
 
     /// Gives the time at which a running worker reaches its age limit; it is not kept, because the limit may change.
@@ -209,18 +139,6 @@ impl Slot {
             | State::Stopping { .. }
             | State::Killed { .. }
             | State::Ended => None,
-        }
-    }
-
-    /// Tells how little is lost if this slot is no longer wanted: nothing where no worker is or none is missed, more
-    /// where one is on its way or about to go, most where one runs; the older, the more.
-    pub(super) const fn dispensable(&self) -> (u8, Instant) {
-        match self.state {
-            State::Running { since, .. } => (0, since),
-            State::Starting => (1, Instant::ZERO),
-            State::Stopping { .. } | State::Killed { .. } => (2, Instant::ZERO),
-            State::Due { .. } => (3, Instant::ZERO),
-            State::Ended | State::Empty => (4, Instant::ZERO),
         }
     }
 
@@ -314,10 +232,16 @@ impl Slot {
 
     /// Tells a worker to go on that was told to pause.
     const fn resume(&mut self, pid: Pid, told: Told) -> Step {
-        self.tell(Told::Work);
         match told {
-            Told::Pause => Step::Owe(Action::Resume { slot: self.id(), pid }),
-            Told::Work | Told::Deaf { .. } => REST,
+            Told::Work => REST,
+            Told::Pause => {
+                self.tell(Told::Work);
+                Step::Owe(Action::Resume { slot: self.id(), pid })
+            }
+            Told::Deaf { .. } => {
+                self.tell(Told::Work);
+                REST
+            }
         }
     }
 
@@ -399,11 +323,15 @@ impl Slot {
         match self.state {
             State::Running { since, exec_failed, .. } if self.wanted => {
                 let failed = exec_failed || now.since(since) < policy.min_uptime;
-                Some(self.ended(exit, failed, policy, share, now))
+                Some(match (policy.restart.follows(exit), failed) {
+                    (false, _) => self.end(),
+                    (true, true) => self.fail(policy, share, now),
+                    (true, false) => self.settle(now),
+                })
             }
-            State::Running { .. } | State::Stopping { .. } => Some(self.settled(now)),
+            State::Running { .. } | State::Stopping { .. } => Some(self.settle(now)),
             State::Killed { .. } => {
-                let settled = self.settled(now);
+                let settled = self.settle(now);
                 let of_that = matches!(exit, Exit::Signal { signal: Signal::KILL, .. });
                 Some(if of_that { Loss::Killed } else { settled })
             }
@@ -411,28 +339,22 @@ impl Slot {
         }
     }
 
-    /// Decides what follows a worker that ended by itself.
-    fn ended(&mut self, exit: Exit, failed: bool, policy: &Policy, share: Share, now: Instant) -> Loss {
-        let successor = match policy.restart {
-            Restart::Always => true,
-            Restart::OnFailure => !exit.is_success(),
-            Restart::Never => false,
-        };
-        if !successor {
-            self.state = State::Ended;
-            Loss::Ended
-        } else if failed {
-            self.failures = self.failures.saturating_add(1);
-            let backoff = Backoff { min: policy.backoff_min, max: policy.backoff_max };
-            self.state = State::Due { at: now.after(spread(backoff.delay(self.failures), share)) };
-            Loss::Failed
-        } else {
-            self.settled(now)
-        }
+    /// Leaves the slot to nobody.
+    const fn end(&mut self) -> Loss {
+        self.state = State::Ended;
+        Loss::Ended
+    }
+
+    /// Makes the successor wait, the longer the more starts failed in a row.
+    fn fail(&mut self, policy: &Policy, share: Share, now: Instant) -> Loss {
+        self.failures = self.failures.saturating_add(1);
+        let delay = policy.backoff().delay(self.failures);
+        self.state = State::Due { at: now.after(spread(delay, share)) };
+        Loss::Failed
     }
 
     /// Ends the row of failed starts.
-    const fn settled(&mut self, now: Instant) -> Loss {
+    const fn settle(&mut self, now: Instant) -> Loss {
         self.failures = 0;
         self.vacate(now);
         Loss::Settled
