@@ -2,11 +2,16 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod errno;
+pub mod error;
+pub mod manager;
 pub mod observe;
 pub mod options;
 pub mod pool;
+pub mod program;
 pub mod relay;
 pub mod report;
 pub mod signals;
+pub mod start;
 pub mod sys;
+pub mod table;
 pub mod text;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::pool::{Exit, Pid, Signal, SlotId};
+use crate::pool::{Exit, Instant, Pid, Signal, SlotId};
 
 /// How much a record matters, from least to most.
 ///
@@ -188,21 +188,46 @@ pub enum Cause {
     GaveUp,
 }
 
+/// What an observer waits for before it can take lines again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// For nothing.
+    Nothing,
+    /// For this descriptor to become writable.
+    Writable(i32),
+    /// For this time.
+    Time(Instant),
+}
+
 /// Receives the manager's events.
 ///
 /// The manager calls it from its loop: what blocks here blocks supervision.
 pub trait Observer {
-    /// Takes one event.
-    fn event(&mut self, event: &Event<'_>);
+    /// Takes one event, and how much it matters.
+    fn event(&mut self, level: Level, event: &Event<'_>);
 
-    /// Tells whether lines may come; while not, the workers' pipes are left unread and nothing is lost.
+    /// Tells whether a line may come; while not, the workers' pipes are left unread and nothing is lost.
     fn ready(&mut self) -> bool {
         true
     }
+
+    /// Ends a turn of the loop: what was gathered is to be passed on now.
+    fn flush(&mut self, _now: Instant) {}
+
+    /// Tells what the observer waits for; the manager then calls [`flush`](Self::flush).
+    fn want(&self) -> Want {
+        Want::Nothing
+    }
+
+    /// Hears that no event will follow.
+    fn close(&mut self) {}
+
+    /// Opens its target anew, as a log does that was rotated away.
+    fn reopen(&mut self) {}
 }
 
-impl<F: FnMut(&Event<'_>)> Observer for F {
-    fn event(&mut self, event: &Event<'_>) {
-        self(event);
+impl<F: FnMut(Level, &Event<'_>)> Observer for F {
+    fn event(&mut self, level: Level, event: &Event<'_>) {
+        self(level, event);
     }
 }

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::observe::Level;
 use crate::pool::{Policy, Signal};
+use crate::signals::SignalSet;
 
 /// Whom the stop signal and SIGKILL reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +232,8 @@ pub struct Options<'a> {
     pub setup: Setup<'a>,
     /// `PR_SET_CHILD_SUBREAPER`: orphans of the workers are reaped here, even where the manager is not PID 1.
     pub subreaper: bool,
+    /// The signals that the manager answers, or at least survives; the others do what they did before.
+    pub handled: SignalSet,
     /// Act as a container's init.
     pub init: Option<Init>,
 }
@@ -249,6 +252,14 @@ impl Options<'_> {
         stderr_level: Level::Info,
         setup: Setup::DEFAULT,
         subreaper: false,
+        handled: SignalSet::EMPTY
+            .with(Signal::HUP)
+            .with(Signal::INT)
+            .with(Signal::QUIT)
+            .with(Signal::USR1)
+            .with(Signal::USR2)
+            .with(Signal::TERM)
+            .with(Signal::CHLD),
         init: None,
     };
 }

@@ -1,4 +1,4 @@
-//! The names of signals, both ways: for messages, and as options write them.
+//! The names of signals, both ways: for messages, and as options write them. And sets of signals.
 
 use crate::pool::Signal;
 
@@ -80,6 +80,58 @@ fn decimal(text: &[u8]) -> Option<u8> {
         [ones] => digit(ones),
         [tens, ones] => digit(tens)?.checked_mul(10)?.checked_add(digit(ones)?),
         _ => None,
+    }
+}
+
+/// A set of signals, as the kernel writes it: bit n - 1 is signal n.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// No signal.
+    pub const EMPTY: Self = Self(0);
+    /// Every signal.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Takes the kernel's bits.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Gives the kernel's bits.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Gives the set with `signal` in it.
+    #[must_use]
+    pub const fn with(self, signal: Signal) -> Self {
+        Self(self.0 | Self::bit(signal))
+    }
+
+    /// Gives the set with none of `others` in it.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Tells whether `signal` is in the set.
+    #[must_use]
+    pub const fn has(self, signal: Signal) -> bool {
+        self.0 & Self::bit(signal) != 0
+    }
+
+    /// Gives the signals in the set, in the order of their numbers.
+    pub fn iter(self) -> impl Iterator<Item = Signal> {
+        (1..=Signal::MAX).filter_map(Signal::new).filter(move |signal| self.has(*signal))
+    }
+
+    const fn bit(signal: Signal) -> u64 {
+        // u32::from is no const function yet.
+        let number = u32::from_le_bytes([signal.get(), 0, 0, 0]);
+        1_u64.rotate_left(number.wrapping_sub(1))
     }
 }
 

@@ -37,7 +37,9 @@ impl Clock {
         self.pool_time(raw)
     }
 
-    fn pool_time(&self, raw: Instant) -> Instant {
+    /// Gives the pool time of a reading within the present turn.
+    #[must_use]
+    pub fn pool_time(&self, raw: Instant) -> Instant {
         Instant::from_nanos(raw.as_nanos().saturating_sub(nanos(self.lost)))
     }
 }

@@ -11,6 +11,12 @@ use core::time::Duration;
 pub struct Pid(NonZeroI32);
 
 impl Pid {
+    /// The first process of a system or a container.
+    pub const INIT: Self = match NonZeroI32::new(1) {
+        Some(one) => Self(one),
+        None => Self(NonZeroI32::MAX),
+    };
+
     /// Takes a raw id, unless it is zero or negative.
     #[must_use]
     pub const fn new(raw: i32) -> Option<Self> {

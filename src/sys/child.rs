@@ -7,12 +7,12 @@
 //! # References
 //! setsid(2), setpgid(2), setpriority(2), setrlimit(2), proc(5), umask(2), chdir(2), credentials(7), prctl(2), dup2(2).
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 
 use rustix::process::{Rlimit, WaitOptions};
 
 use super::fd::{self, AsFd, BorrowedFd};
-use super::{Errno, Result, checked};
+use super::{Errno, Result, answered, checked};
 use crate::options::{Limit, Resource, Setup, User};
 use crate::pool::{Pid, SlotId};
 use crate::report::{Failed, Report, Step};
@@ -124,22 +124,22 @@ fn place(umask: Option<u32>, directory: Option<&CStr>) -> Result<()> {
 /// Drops to a user for good: groups first, while there still is the right to, then the ids, then the proof.
 fn user(user: &User) -> Result<()> {
     let groups = user.groups.get(..user.group_count).unwrap_or(&user.groups);
+    // The raw calls: libc's first stop every other thread, and a fresh child has none.
     // SAFETY: the pointer and the count are those of one slice.
-    checked(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
+    answered(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
     // SAFETY: setresgid takes no pointer.
-    checked(unsafe { libc::setresgid(user.gid, user.gid, user.gid) })?;
+    answered(unsafe { libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid) })?;
     // SAFETY: setresuid takes no pointer.
-    checked(unsafe { libc::setresuid(user.uid, user.uid, user.uid) })?;
+    answered(unsafe { libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) })?;
     // SAFETY: setresuid takes no pointer.
-    let way_back = user.uid != 0 && checked(unsafe { libc::setresuid(c_uid(-1), 0, c_uid(-1)) }).is_ok();
+    let back = unsafe { libc::syscall(libc::SYS_setresuid, UNCHANGED, 0, UNCHANGED) };
+    let way_back = user.uid != 0 && answered(back).is_ok();
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     if way_back || uid != user.uid || gid != user.gid { Err(Errno::PERM) } else { Ok(()) }
 }
 
 /// The id that tells setresuid(2) to leave one alone.
-const fn c_uid(id: c_int) -> libc::uid_t {
-    id.cast_unsigned()
-}
+const UNCHANGED: libc::uid_t = libc::uid_t::MAX;
 
 fn no_new_privs(wanted: bool) -> Result<()> {
     if wanted { rustix::thread::set_no_new_privs(true) } else { Ok(()) }

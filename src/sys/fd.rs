@@ -11,7 +11,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::{FdFlags, IoSlice, ReadWriteFlags};
 use rustix::pipe::PipeFlags;
 
-use super::{Errno, Result, checked};
+use super::{Errno, Result, answered, checked};
+use crate::text::Text;
 
 /// The longest write that a pipe takes whole or not at all.
 pub const PIPE_BUF: usize = 4096;
@@ -25,15 +26,21 @@ pub struct Pipe {
     pub write: OwnedFd,
 }
 
-/// Makes a pipe of which neither end blocks the manager: for its own use, or to be read by it.
-///
-/// The write end is left blocking: a worker that inherits it would be surprised by anything else.
+/// Makes a pipe whose ends both block, as a worker expects of what it inherits.
 ///
 /// # Errors
 /// `MFILE` and `NFILE` when descriptors have run out.
 pub fn pipe() -> Result<Pipe> {
     let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    let pipe = Pipe { read, write };
+    Ok(Pipe { read, write })
+}
+
+/// Makes a pipe that others write to and the manager reads, which never waits for bytes.
+///
+/// # Errors
+/// As [`pipe`].
+pub fn pipe_to_read() -> Result<Pipe> {
+    let pipe = pipe()?;
     set_nonblocking(pipe.read.as_fd())?;
     Ok(pipe)
 }
@@ -66,6 +73,25 @@ pub fn open_read(path: &CStr) -> Result<OwnedFd> {
 pub fn open_append(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+}
+
+/// Opens the terminal behind `fd` anew, for writing without blocking; `None` where it is none, or without /proc.
+///
+/// Neither the flags of a terminal's shared open file can be changed, nor can poll(2) be believed when it calls one
+/// writable.
+#[must_use]
+pub fn reopen_terminal(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
+    if !rustix::termios::isatty(fd) {
+        return None;
+    }
+    let mut room = [0; 32];
+    let mut path = Text::new(&mut room);
+    path.say("/proc/self/fd/");
+    path.number(u64::from(fd.as_raw_fd().unsigned_abs()));
+    path.put(b"\0");
+    let path = CStr::from_bytes_until_nul(&room).ok()?;
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    rustix::fs::open(path, flags, Mode::empty()).ok()
 }
 
 /// Fills descriptors 0, 1 and 2 where they are closed, so that no pipe of the manager ever gets such a number.
@@ -124,8 +150,7 @@ const CLOSE_RANGE_CLOEXEC: c_uint = 4;
 /// `close_range(2)`, by number: not every libc has it.
 fn close_range(first: c_int, flags: c_uint) -> Result<()> {
     // SAFETY: close_range takes no pointer.
-    let answer = unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, flags) };
-    if answer == -1 { Err(super::last_errno()) } else { Ok(()) }
+    answered(unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, flags) }).map(|_| ())
 }
 
 /// Calls `act` with every number from `first` up that could be an open descriptor.

@@ -8,11 +8,13 @@ pub mod child;
 pub mod clock;
 pub mod exec;
 pub mod fd;
+pub mod limit;
 pub mod process;
 pub mod procfs;
 pub mod signal;
 pub mod start;
 pub mod storage;
+pub mod title;
 
 /// The kernel's word for a failed call, as errno(3) lists it.
 pub use rustix::io::Errno;
@@ -22,6 +24,11 @@ pub type Result<T> = core::result::Result<T, Errno>;
 
 /// Turns libc's -1 into the error it stands for.
 fn checked(answer: libc::c_int) -> Result<libc::c_int> {
+    if answer == -1 { Err(last_errno()) } else { Ok(answer) }
+}
+
+/// Turns the -1 of libc's `syscall` into the error it stands for.
+fn answered(answer: libc::c_long) -> Result<libc::c_long> {
     if answer == -1 { Err(last_errno()) } else { Ok(answer) }
 }
 

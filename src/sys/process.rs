@@ -37,6 +37,29 @@ pub fn fork() -> Result<Forked> {
     Ok(Pid::new(answer).map_or(Forked::Child, Forked::Parent))
 }
 
+/// Ends the calling process by SIGABRT.
+pub fn abort() -> ! {
+    // SAFETY: abort takes no pointer and does not return.
+    unsafe { libc::abort() }
+}
+
+/// Gives the pid of the calling process.
+#[must_use]
+pub fn own_pid() -> Pid {
+    // SAFETY: getpid takes no pointer.
+    let raw = unsafe { libc::getpid() };
+    Pid::new(raw).unwrap_or(Pid::INIT)
+}
+
+/// Makes the child `pid` the leader of a process group of its own.
+///
+/// # Errors
+/// `ACCESS` once it has executed its program.
+pub fn lead_group(pid: Pid) -> Result<()> {
+    // SAFETY: setpgid takes no pointer.
+    checked(unsafe { libc::setpgid(pid.get(), pid.get()) }).map(|_| ())
+}
+
 /// Ends the calling process at once: no destructors, no exit handlers.
 pub fn exit(code: u8) -> ! {
     // SAFETY: `_exit` takes no pointer and does not return.

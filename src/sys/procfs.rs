@@ -8,9 +8,9 @@ use core::ffi::CStr;
 use rustix::fd::AsFd;
 
 use super::fd;
-use super::signal::SignalSet;
 use super::{Errno, Result};
 use crate::pool::{Pid, Signal};
+use crate::signals::SignalSet;
 use crate::text::Text;
 
 /// What a process would do with a signal, as far as can be seen from outside.
@@ -35,7 +35,7 @@ pub fn catches(pid: Pid, signal: Signal) -> Result<Catches> {
     let mut room = [0; 4096];
     let status = read_file(pid, "/status", &mut room)?;
     let caught = field(status, b"\nSigCgt:\t").and_then(hexadecimal).ok_or(Errno::NOENT)?;
-    Ok(if SignalSet(caught).has(signal) { Catches::Yes } else { Catches::No })
+    Ok(if SignalSet::from_bits(caught).has(signal) { Catches::Yes } else { Catches::No })
 }
 
 /// Looks whether a forked child runs another program by now.
@@ -127,8 +127,8 @@ mod tests {
     fn the_caught_signals_are_read_from_their_own_line() {
         let status = b"Name:\tSigCgt:\t1\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000000a00\nCapInh:\t0\n";
         let caught = field(status, b"\nSigCgt:\t").and_then(hexadecimal).unwrap();
-        assert!(SignalSet(caught).has(Signal::USR1) && SignalSet(caught).has(Signal::USR2));
-        assert!(!SignalSet(caught).has(Signal::HUP));
+        assert!(SignalSet::from_bits(caught).has(Signal::USR1) && SignalSet::from_bits(caught).has(Signal::USR2));
+        assert!(!SignalSet::from_bits(caught).has(Signal::HUP));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::{Errno, Result, checked, errno_place};
 use crate::pool::{Pid, Signal};
+use crate::signals::SignalSet;
 
 /// Slots for signal numbers 0 to 64; row 0 is unused.
 const ROWS: usize = 65;
@@ -58,50 +59,17 @@ pub struct Received {
     pub order: u32,
 }
 
-/// A set of signals, as the kernel writes it: bit n - 1 is signal n.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SignalSet(pub u64);
-
-impl SignalSet {
-    /// No signal.
-    pub const EMPTY: Self = Self(0);
-    /// Every signal; the kernel leaves KILL and STOP out by itself.
-    pub const ALL: Self = Self(u64::MAX);
-
-    /// Gives the set with `signal` in it.
-    #[must_use]
-    pub const fn with(self, signal: Signal) -> Self {
-        Self(self.0 | Self::bit(signal))
-    }
-
-    /// Tells whether `signal` is in the set.
-    #[must_use]
-    pub const fn has(self, signal: Signal) -> bool {
-        self.0 & Self::bit(signal) != 0
-    }
-
-    const fn bit(signal: Signal) -> u64 {
-        1_u64.rotate_left(u32_of(signal).wrapping_sub(1))
-    }
-}
-
-/// Widens a signal's number.
-const fn u32_of(signal: Signal) -> u32 {
-    // u32::from is no const function yet.
-    u32::from_le_bytes([signal.get(), 0, 0, 0])
-}
-
 /// Replaces the mask of the calling thread and gives the old one.
 ///
 /// This is the raw call: libc's hides signals that it keeps for itself, and a worker is owed the mask its manager had.
 #[expect(clippy::must_use_candidate, reason = "the old mask matters only to who changes it back")]
 pub fn set_mask(mask: SignalSet) -> SignalSet {
-    let mut old = 0_u64;
+    let (new, mut old) = (mask.bits(), 0_u64);
     // SAFETY: both pointers are to 8-byte sets of ours, which is the size told; the call keeps neither.
     unsafe {
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask.0, &raw mut old, size_of::<u64>());
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const new, &raw mut old, size_of::<u64>());
     }
-    SignalSet(old)
+    SignalSet::from_bits(old)
 }
 
 /// What a signal did before [`install`].

@@ -28,6 +28,27 @@ impl Strings {
         Self { first: rest.next, strings: PhantomData }
     }
 
+    /// Takes an array of pointers to strings that live as long as the program, with a null at its end.
+    pub(super) const fn of(rows: &'static [*const c_char]) -> Self {
+        Self { first: rows.as_ptr(), strings: PhantomData }
+    }
+
+    /// Gives the place of every byte of the strings but the last zero, as far as they lie in one piece.
+    ///
+    /// The kernel puts a program's arguments side by side; a program that moved one has moved it out of reach.
+    pub(super) fn area(self) -> impl Iterator<Item = *mut u8> {
+        let mut strings = self.iter().map(CStr::to_bytes_with_nul);
+        let first = strings.next().unwrap_or_default();
+        let start = first.as_ptr().cast_mut();
+        let mut len = first.len();
+        for string in strings {
+            if string.as_ptr() == start.wrapping_add(len) {
+                len = len.saturating_add(string.len());
+            }
+        }
+        (0..len.saturating_sub(1)).map(move |offset| start.wrapping_add(offset))
+    }
+
     /// Gives the array's address, as exec wants it.
     pub(super) const fn as_ptr(self) -> *const *const c_char {
         self.first

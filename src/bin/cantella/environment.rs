@@ -1,0 +1,83 @@
+//! The environment that workers get: the manager's, less what is meant for the manager, plus what names the worker.
+
+use core::ffi::CStr;
+
+use cantella::sys::exec::Environment;
+use cantella::sys::process;
+use cantella::sys::start::Strings;
+use cantella::sys::storage::Lent;
+use cantella::text::Text;
+
+use super::args;
+use super::settings::{Fault, Settings, Usage};
+use super::table::is_twin;
+
+static ENVIRONMENT: Lent<Environment> = Lent::new(Environment::EMPTY);
+static POOL: Lent<[u8; 64]> = Lent::new([0; 64]);
+static MANAGER: Lent<[u8; 64]> = Lent::new([0; 64]);
+
+/// Variables by which a service manager speaks to the process that it started itself.
+const SERVICE: [&[u8]; 3] = [b"NOTIFY_SOCKET", b"WATCHDOG_USEC", b"WATCHDOG_PID"];
+/// Variables that say which descriptors were handed over.
+const LISTEN: [&[u8]; 3] = [b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES"];
+/// Variables that name the worker; those of an outer manager are not passed on.
+const WORKER: [&[u8]; 4] =
+    [b"CANTELLA_WORKER_SLOT", b"CANTELLA_WORKER_GENERATION", b"CANTELLA_WORKER_POOL", b"CANTELLA_MANAGER_PID"];
+
+/// Puts the workers' environment together.
+///
+/// # Errors
+/// There are too many variables.
+pub fn build(settings: &Settings<'static>, variables: Strings) -> Result<&'static mut Environment, Usage<'static>> {
+    let too_many =
+        || settings.usage(args::subject(settings, "env"), None, Fault::Rule("more than 4096 environment variables"));
+    let environment = ENVIRONMENT.take().ok_or_else(too_many)?;
+    let edits = settings.env.entries();
+    let inherited = variables
+        .iter()
+        .filter(|variable| !settings.env.clear && passes(settings, name(variable)) && !is_twin(variable));
+    let kept = inherited.filter(|variable| edits.iter().all(|edit| name(edit) != name(variable)));
+    let named = (!settings.habits.plain_environment).then(|| names(settings)).into_iter().flatten().flatten();
+    for variable in kept.chain(edits.iter().copied()).chain(named) {
+        if !environment.add(variable) {
+            return Err(too_many());
+        }
+    }
+    Ok(environment)
+}
+
+/// Gives the PATH on which COMMAND is looked up: the one that the worker gets, else the manager's own.
+pub fn search_path(settings: &Settings<'static>, variables: Strings) -> Option<&'static [u8]> {
+    let edits = settings.env.entries().iter().copied();
+    edits.chain(variables).find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="))
+}
+
+/// Tells whether a variable of the manager's environment is meant for the worker too.
+fn passes(settings: &Settings<'_>, name: &[u8]) -> bool {
+    let init = settings.options.init.is_some();
+    let listen = init || !settings.options.setup.close_fds;
+    settings.habits.plain_environment
+        || !(WORKER.contains(&name) || (!init && SERVICE.contains(&name)) || (!listen && LISTEN.contains(&name)))
+}
+
+/// The two variables that are the same for all workers.
+fn names(settings: &Settings<'_>) -> [Option<&'static CStr>; 2] {
+    let pool = POOL.take().and_then(|room| {
+        let mut text = Text::new(room);
+        text.say("CANTELLA_WORKER_POOL=");
+        text.say(settings.options.pool);
+        CStr::from_bytes_until_nul(room).ok()
+    });
+    let manager = MANAGER.take().and_then(|room| {
+        let mut text = Text::new(room);
+        text.say("CANTELLA_MANAGER_PID=");
+        text.number(u64::from(process::own_pid().get().unsigned_abs()));
+        CStr::from_bytes_until_nul(room).ok()
+    });
+    [pool, manager]
+}
+
+/// The name of a variable.
+fn name(variable: &CStr) -> &[u8] {
+    variable.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
+}

@@ -1,0 +1,213 @@
+//! From settings to a running manager: COMMAND, its environment and its user are looked up, the log is opened.
+
+use core::ffi::CStr;
+
+use cantella::errno;
+use cantella::error::Error;
+use cantella::manager::Manager;
+use cantella::options::{Options, Output, User};
+use cantella::pool::{GiveUp, Instant, Outcome, Signal, Slot};
+use cantella::program::Command;
+use cantella::relay::{BUFFER, Buffers, Channel, Formatter, Sink, Target};
+use cantella::report::{Failed, Step};
+use cantella::signals::SignalSet;
+use cantella::sys::exec::{self, PATH_MAX};
+use cantella::sys::fd::{self, AsFd, IDLE_ROW, PollRow};
+use cantella::sys::start::Strings;
+use cantella::sys::storage::{Lent, Rows};
+use cantella::sys::{Errno, process, signal, title};
+use cantella::table::{INPUT, OWN_ROWS, Table};
+
+use super::args;
+use super::environment;
+use super::settings::{Fault, Log, Parsed, Settings, Subject, Usage, UserSpec};
+use super::table::MAX_WORKERS;
+use super::users;
+
+#[expect(clippy::as_conversions, reason = "usize::from is no const function yet")]
+const WORKERS: usize = MAX_WORKERS as usize;
+#[expect(clippy::as_conversions, reason = "usize::from is no const function yet")]
+const WINDOW: usize = GiveUp::MAX as usize;
+
+static SLOTS: Rows<Slot, WORKERS> = Rows::new();
+static WINDOW_ROWS: Rows<Instant, WINDOW> = Rows::new();
+static CHANNELS: Rows<Channel, WORKERS> = Rows::new();
+static POLL_ROWS: Rows<PollRow, { OWN_ROWS + 2 * WORKERS }> = Rows::new();
+static BUFFERS: Lent<[Buffers; WORKERS]> = Lent::new([[[0; _]; _]; WORKERS]);
+static INPUT_BUFFER: Lent<[u8; INPUT]> = Lent::new([0; INPUT]);
+static LOG_BUFFER: Lent<[u8; BUFFER]> = Lent::new([0; BUFFER]);
+static PATH: Lent<[u8; PATH_MAX]> = Lent::new([0; PATH_MAX]);
+static ARGUMENTS: Lent<title::Copy> = Lent::new(title::Copy::EMPTY);
+/// The user and group files, one behind the other.
+static ACCOUNTS: Lent<[u8; 1 << 20]> = Lent::new([0; 1 << 20]);
+
+/// Supervises COMMAND as `settings` say, and gives the exit code.
+///
+/// # Errors
+/// What stands in the way; nothing has been started then.
+pub fn launch(
+    settings: &Settings<'static>,
+    arguments: Strings,
+    variables: Strings,
+    mask: SignalSet,
+) -> Result<u8, Usage<'static>> {
+    let Some(name) = settings.options.name else { return supervise(settings, arguments, variables, mask) };
+    // The name is written over the arguments, so that everything that was read from them is read again from a copy.
+    let copy = ARGUMENTS.take().and_then(|room| room.fill(arguments));
+    let copy =
+        copy.ok_or_else(|| fault(settings, "name", "the arguments are too long to be renamed: at most 65536 bytes"))?;
+    let Parsed::Run(settings) = args::parse(copy.iter(), variables.iter())? else { return Ok(0) };
+    let name = settings.options.name.unwrap_or(name);
+    title::rename(arguments, name, "-pm");
+    supervise(&settings, copy, variables, mask)
+}
+
+fn supervise(
+    settings: &Settings<'static>,
+    arguments: Strings,
+    variables: Strings,
+    mask: SignalSet,
+) -> Result<u8, Usage<'static>> {
+    let mut options = settings.options;
+    options.handled = handled();
+    if let Some(user) = &settings.user {
+        options.setup.user = Some(look_up(settings, user)?);
+    }
+    let command = Command {
+        path: find(settings, arguments, variables)?,
+        arguments: arguments.skip(settings.command),
+        environment: environment::build(settings, variables)?,
+        mask,
+    };
+    let sink = open_log(settings)?;
+    let mut manager =
+        Manager::new(&options, table(&options), command, sink).map_err(|error| refusal(settings, error))?;
+    // A pool that writes its log to a terminal in the background must not be stopped for it.
+    signal::set_mask(SignalSet::EMPTY.with(Signal::TTIN).with(Signal::TTOU));
+    Ok(code(manager.run()))
+}
+
+/// Every signal but those by which a shell's job control stops and continues the manager as a whole.
+const fn handled() -> SignalSet {
+    let job_control = SignalSet::EMPTY.with(Signal::TSTP).with(Signal::CONT).with(Signal::TTIN).with(Signal::TTOU);
+    SignalSet::ALL.without(job_control)
+}
+
+/// The exit code of an outcome.
+const fn code(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Completed { exit } => exit.shell_code(),
+        Outcome::Drained => 0,
+        Outcome::GaveUp => 1,
+        Outcome::Forced => 124,
+    }
+}
+
+/// Lends a manager the rows that it needs of the memory that is there.
+fn table(options: &Options<'_>) -> Table<'static> {
+    let workers = usize::from(options.policy.workers);
+    let relayed = if options.setup.output == Output::Relay { workers } else { 0 };
+    let window = options.policy.give_up.map_or(0, |limit| usize::from(limit.failures));
+    let rows = OWN_ROWS.saturating_add(relayed.saturating_mul(2));
+    Table {
+        slots: SLOTS.take(workers, || Slot::EMPTY).unwrap_or_default(),
+        channels: CHANNELS.take(relayed, || Channel::CLOSED).unwrap_or_default(),
+        buffers: BUFFERS.take().map_or(&mut [], |buffers| buffers.as_mut_slice()),
+        window: WINDOW_ROWS.take(window, || Instant::ZERO).unwrap_or_default(),
+        rows: POLL_ROWS.take(rows, || IDLE_ROW).unwrap_or_default(),
+        input: INPUT_BUFFER.take().map_or(&mut [], |input| input.as_mut_slice()),
+    }
+}
+
+/// Finds the file of COMMAND, before the directory is changed and before anything is started.
+fn find(settings: &Settings<'static>, arguments: Strings, variables: Strings) -> Result<&'static CStr, Usage<'static>> {
+    let command = arguments.iter().nth(settings.command).unwrap_or(c"");
+    let usage =
+        |code, rule| Usage { code, ..settings.usage(Subject::Word(command.to_bytes()), None, Fault::Rule(rule)) };
+    let search = environment::search_path(settings, variables);
+    let absolute = settings.options.setup.directory.is_some() || settings.habits.leave_directory;
+    let room = PATH.take().ok_or_else(|| usage(settings.codes.usage, "looked up twice"))?;
+    exec::find(command, search, absolute, room).map_err(|errno| match errno {
+        Errno::NOENT => usage(settings.codes.not_found, "command not found"),
+        _ => usage(settings.codes.not_executable, "command cannot be executed"),
+    })
+}
+
+fn open_log(settings: &Settings<'static>) -> Result<Sink<'static>, Usage<'static>> {
+    let target = match settings.log {
+        Log::Stderr | Log::Inherit => Target::standard_error(),
+        Log::None => Target::None,
+        Log::File(path) => Target::file(path).map_err(|errno| {
+            let reason = errno::text(errno.raw_os_error()).unwrap_or("cannot be opened");
+            settings.usage(args::subject(settings, "log"), Some(path.to_bytes()), Fault::Rule(reason))
+        })?,
+    };
+    let formatter = Formatter::new(settings.format, settings.options.pool, process::own_pid());
+    let buffer = LOG_BUFFER.take().map_or(&mut [][..], |buffer| buffer.as_mut_slice());
+    Ok(Sink::new(target, formatter, settings.level(), buffer))
+}
+
+/// Looks the user up in /etc/passwd and /etc/group.
+fn look_up(settings: &Settings<'static>, user: &UserSpec<'static>) -> Result<User, Usage<'static>> {
+    let usage = |rule| settings.usage(args::subject(settings, "user"), Some(user.text.to_bytes()), Fault::Rule(rule));
+    let room = ACCOUNTS.take().map_or(&mut [][..], |room| room.as_mut_slice());
+    let (passwd, room) = read_file(c"/etc/passwd", room).ok_or_else(|| usage("/etc/passwd is too large"))?;
+    let (group, _) = read_file(c"/etc/group", room).ok_or_else(|| usage("/etc/group is too large"))?;
+    users::resolve(user, passwd, group).map_err(|missing| usage(missing.reason()))
+}
+
+/// Reads a file into the front of `room` and gives that and the rest; an absent file is empty. `None`: it does not fit.
+fn read_file<'r>(path: &CStr, room: &'r mut [u8]) -> Option<(&'r [u8], &'r mut [u8])> {
+    let mut used = 0;
+    if let Ok(file) = fd::open_read(path) {
+        while let Ok(count @ 1..) = fd::read(file.as_fd(), room.get_mut(used..)?) {
+            used = used.checked_add(count)?;
+        }
+        if used == room.len() {
+            return None;
+        }
+    }
+    let (text, rest) = room.split_at_mut_checked(used)?;
+    Some((text, rest))
+}
+
+fn fault(settings: &Settings<'_>, option: &'static str, rule: &'static str) -> Usage<'static> {
+    Usage {
+        program: settings.program,
+        subject: args::subject(settings, option),
+        value: None,
+        fault: Fault::Rule(rule),
+        code: settings.codes.usage,
+    }
+}
+
+/// Says why the manager could not start, in the words of the option that asked for it.
+fn refusal(settings: &Settings<'_>, error: Error) -> Usage<'static> {
+    match error {
+        Error::Policy(_) => fault(settings, "workers", "the numbers do not go together"),
+        Error::Descriptors { .. } => fault(settings, "workers", "needs more open files than RLIMIT_NOFILE allows"),
+        Error::Setup(Failed { step, errno }) => {
+            fault(settings, option_of(step), errno::text(errno).unwrap_or("refused by the kernel"))
+        }
+        Error::System(failure) => Usage {
+            subject: Subject::Word(failure.step.as_bytes()),
+            ..fault(settings, "workers", errno::text(failure.errno).unwrap_or("refused by the kernel"))
+        },
+    }
+}
+
+/// The option that asked for a step of the set-up.
+const fn option_of(step: Step) -> &'static str {
+    match step {
+        Step::Session => "detach",
+        Step::Group | Step::Foreground => "process-group",
+        Step::Priority => "priority",
+        Step::Limit => "rlimit",
+        Step::OomScore => "oom-score-adj",
+        Step::Directory => "chdir",
+        Step::User => "user",
+        Step::NoNewPrivs => "no-new-privs",
+        Step::DeathSignal => "death-signal",
+        Step::Descriptors | Step::Handlers | Step::Exec => "workers",
+    }
+}

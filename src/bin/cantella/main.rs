@@ -1,0 +1,71 @@
+//! SPEAK: the command. From argv to a manager, and from its outcome to an exit code.
+#![no_std]
+#![no_main]
+#![expect(unreachable_pub, reason = "the modules of a program have no reader but the program")]
+
+mod args;
+mod environment;
+mod help;
+mod launch;
+mod personality;
+mod settings;
+mod table;
+mod users;
+mod values;
+
+use core::ffi::c_int;
+
+use cantella::signals::SignalSet;
+use cantella::sys::start::Strings;
+use cantella::sys::{fd, process, signal};
+use cantella::text::Text;
+
+use settings::Parsed;
+
+/// The entry symbol that libc's start-up calls.
+#[expect(unsafe_code, reason = "the linker finds the entry by its name")]
+#[unsafe(no_mangle)]
+extern "C" fn main(_count: c_int, arguments: Strings, environment: Strings) -> c_int {
+    // Before anything else: a blocked signal is never lost, not even on the way to a handler that is yet to come.
+    let mask = signal::set_mask(SignalSet::ALL);
+    // Without the root directory nothing could be executed either; what is closed stays closed then.
+    let _ = fd::hold_standard();
+    let code = match args::parse(arguments.iter(), environment.iter()) {
+        Ok(Parsed::Print(print)) => say(if print.to_stderr { 2 } else { 1 }, print.text.as_bytes()),
+        Ok(Parsed::Run(settings)) => {
+            launch::launch(&settings, arguments, environment, mask).unwrap_or_else(|usage| complain(&usage))
+        }
+        Err(usage) => complain(&usage),
+    };
+    c_int::from(code)
+}
+
+/// Says what is wrong in one line and gives the exit code.
+fn complain(usage: &settings::Usage<'_>) -> u8 {
+    let mut room = [0; settings::Usage::BYTES];
+    let mut text = Text::new(&mut room);
+    usage.write(&mut text);
+    say(2, text.as_bytes());
+    usage.code
+}
+
+/// Writes a text to standard output or error, and gives 0.
+fn say(number: c_int, text: &[u8]) -> u8 {
+    let mut rest = text;
+    while let Ok(written @ 1..) = fd::write(fd::standard(number), rest) {
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    0
+}
+
+/// Called by code that cannot go on, of which there is none that can be reached.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    process::abort()
+}
+
+/// Named by the unoptimized libcore; with `panic = "abort"` nothing unwinds, and nothing calls it.
+#[expect(unsafe_code, reason = "the linker looks for this name")]
+#[cfg(debug_assertions)]
+#[unsafe(no_mangle)]
+const extern "C" fn rust_eh_personality() {}

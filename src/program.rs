@@ -1,0 +1,76 @@
+//! What runs in a forked child once it is set up: another program, or a Rust value.
+
+use core::ffi::CStr;
+
+use crate::pool::{Pid, Signal, SlotId};
+use crate::report::{Failed, Step};
+use crate::signals::SignalSet;
+use crate::sys::exec::{self, Environment};
+use crate::sys::signal;
+use crate::sys::start::Strings;
+use crate::text::Text;
+
+/// What a fresh child knows of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    /// Its slot and generation.
+    pub slot: SlotId,
+    /// Its manager.
+    pub manager: Pid,
+    /// The signals that were ignored when the manager started.
+    pub ignored: SignalSet,
+}
+
+/// What a worker does.
+pub trait Program {
+    /// Whether each worker catches the pause and resume signals before any can reach it, so that nobody has to look.
+    const LISTENS: bool;
+
+    /// Runs in the forked child, with every signal blocked, and gives the worker's exit code.
+    ///
+    /// # Errors
+    /// What kept it from running.
+    fn run(&mut self, birth: &Birth) -> Result<u8, Failed>;
+}
+
+/// Another program, executed in place of the child.
+#[derive(Debug)]
+pub struct Command {
+    /// The file to execute.
+    pub path: &'static CStr,
+    /// Its arguments, its name first.
+    pub arguments: Strings,
+    /// Its environment, with room for two variables more.
+    pub environment: &'static mut Environment,
+    /// The signals that it starts with blocked.
+    pub mask: SignalSet,
+}
+
+impl Program for Command {
+    const LISTENS: bool = false;
+
+    fn run(&mut self, birth: &Birth) -> Result<u8, Failed> {
+        let mut rooms = [[0; 48]; 2];
+        let [slot, generation] = &mut rooms;
+        let variables = [
+            variable("CANTELLA_WORKER_SLOT=", u64::from(birth.slot.index), slot),
+            variable("CANTELLA_WORKER_GENERATION=", u64::from(birth.slot.generation), generation),
+        ];
+        for signal in birth.ignored.iter().filter(|signal| *signal != Signal::CHLD) {
+            // Ignoring worked before, in the process that this one is a copy of.
+            let _ = signal::set_ignored(signal, true);
+        }
+        // A signal that came since the fork is delivered here.
+        signal::set_mask(self.mask);
+        let errno = exec::execute(self.path, self.arguments, self.environment, &variables);
+        Err(Failed { step: Step::Exec, errno: errno.raw_os_error() })
+    }
+}
+
+fn variable<'a>(name: &str, value: u64, room: &'a mut [u8; 48]) -> &'a CStr {
+    let mut text = Text::new(room);
+    text.say(name);
+    text.number(value);
+    text.put(b"\0");
+    CStr::from_bytes_until_nul(room).unwrap_or(c"")
+}

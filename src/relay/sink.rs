@@ -1,0 +1,296 @@
+//! The log target: one bounded buffer of whole records, written without ever blocking the loop.
+
+use core::ffi::CStr;
+use core::time::Duration;
+
+use super::format::{Formatter, MAX_RECORD};
+use super::stamp::Stamp;
+use crate::observe::{Event, Failure, Level, Observer, Want};
+use crate::pool::Instant;
+use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, OwnedFd, PIPE_BUF};
+use crate::sys::{Errno, Result, clock};
+use crate::text::Text;
+
+/// Room that only the manager's own records may use, so that a burst of lines does not cost one of them.
+const RESERVE: usize = 8 * 1024;
+
+/// The room that must be free before a worker's line is taken.
+const HEADROOM: usize = MAX_RECORD + RESERVE;
+
+/// How much is gathered before it is written.
+const BATCH: usize = 54 * 1024;
+
+/// The size of a sink's buffer. Its last part is touched only by lines that grow in a format.
+pub const BUFFER: usize = BATCH + HEADROOM;
+
+/// How long a target that has no room (a full disk) is left alone before the next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where records go.
+#[derive(Debug)]
+pub enum Target {
+    /// A file that this process opened: written in large pieces.
+    Own {
+        /// The open file; not blocking.
+        file: OwnedFd,
+        /// Its path, to open it anew; `None`: it stays.
+        path: Option<&'static CStr>,
+    },
+    /// A descriptor that other processes may share: written in pieces that a pipe takes whole, its flags left alone.
+    Shared(BorrowedFd<'static>),
+    /// Nowhere.
+    None,
+}
+
+impl Target {
+    /// Opens a log file.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn file(path: &'static CStr) -> Result<Self> {
+        Ok(Self::Own { file: fd::open_append(path)?, path: Some(path) })
+    }
+
+    /// Takes standard error. A terminal is opened anew, because a write through the shared open file could block.
+    #[must_use]
+    pub fn standard_error() -> Self {
+        let shared = fd::standard(2);
+        fd::reopen_terminal(shared).map_or(Self::Shared(shared), |file| Self::Own { file, path: None })
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<usize> {
+        match self {
+            Self::Own { file, .. } => fd::write(file.as_fd(), bytes),
+            Self::Shared(fd) => fd::write_shared(*fd, piece(bytes)),
+            Self::None => Ok(bytes.len()),
+        }
+    }
+}
+
+/// Gives what one write may carry where others write too: whole lines up to `PIPE_BUF`, or one line that is longer.
+fn piece(bytes: &[u8]) -> &[u8] {
+    let ends_line = |byte: &u8| *byte == b'\n';
+    let short = bytes.get(..PIPE_BUF).unwrap_or(bytes);
+    let end = short.iter().rposition(ends_line).or_else(|| bytes.iter().position(ends_line));
+    end.and_then(|end| bytes.get(..=end)).unwrap_or(bytes)
+}
+
+/// Tells whether a target that gave this error may have room again one day; till then everything is kept.
+const fn is_full(errno: Errno) -> bool {
+    matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::IO)
+}
+
+/// Formats events and writes them to a target.
+#[derive(Debug)]
+pub struct Sink<'a> {
+    target: Target,
+    formatter: Formatter<'a>,
+    level: Level,
+    buffer: &'a mut [u8],
+    /// What waits to be written lies from here ...
+    start: usize,
+    /// ... to here.
+    end: usize,
+    stamp: Stamp,
+    /// Whether the stamp is this turn's.
+    stamped: bool,
+    /// Records that are lost and not reported yet.
+    dropped: u64,
+    /// What the target's last refusal was, if the last write was refused.
+    refusal: Option<Errno>,
+    retry_at: Option<Instant>,
+    /// Whether the last write ended within a record.
+    torn: bool,
+    reopen: bool,
+}
+
+impl<'a> Sink<'a> {
+    /// Writes records from `level` up to `target`, through a buffer of [`BUFFER`] bytes.
+    pub const fn new(target: Target, formatter: Formatter<'a>, level: Level, buffer: &'a mut [u8]) -> Self {
+        Self {
+            target,
+            formatter,
+            level,
+            buffer,
+            start: 0,
+            end: 0,
+            stamp: Stamp::ORIGIN,
+            stamped: false,
+            dropped: 0,
+            refusal: None,
+            retry_at: None,
+            torn: false,
+            reopen: false,
+        }
+    }
+
+    /// Appends a record if there is room; tells whether there was.
+    fn append(&mut self, level: Level, event: &Event<'_>) -> bool {
+        if !core::mem::replace(&mut self.stamped, true) {
+            self.stamp.set(Duration::from_millis(clock::wall_millis()));
+        }
+        let mut text = Text::new(self.buffer.get_mut(self.end..).unwrap_or_default());
+        let fits = self.formatter.record(&mut text, &self.stamp, level, event);
+        self.end = self.end.saturating_add(text.len());
+        fits
+    }
+
+    /// How many bytes are free behind what waits.
+    const fn room(&self) -> usize {
+        self.buffer.len().saturating_sub(self.end)
+    }
+
+    /// Moves what waits to the front of the buffer.
+    fn compact(&mut self) {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end = self.end.saturating_sub(self.start);
+            self.start = 0;
+        }
+    }
+
+    /// Writes until nothing waits or the target refuses.
+    fn write_out(&mut self) {
+        self.open_anew();
+        if self.retry_at.is_some() {
+            return;
+        }
+        // Each turn of this loop writes something or ends it.
+        while self.start < self.end {
+            match self.target.write(self.buffer.get(self.start..self.end).unwrap_or_default()) {
+                Ok(0) | Err(Errno::AGAIN | Errno::INTR) => return self.refuse(Errno::AGAIN),
+                Ok(written) => self.wrote(written),
+                Err(errno) => return self.refuse(errno),
+            }
+        }
+        (self.start, self.end) = (0, 0);
+        self.report_dropped();
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.start = self.start.saturating_add(bytes).min(self.end);
+        let last = self.start.checked_sub(1).and_then(|last| self.buffer.get(last));
+        self.torn = last != Some(&b'\n');
+        self.refusal = None;
+        self.open_anew();
+    }
+
+    /// Deals with a target that did not take what it was given.
+    fn refuse(&mut self, errno: Errno) {
+        let known = self.refusal.replace(errno) == Some(errno);
+        if errno != Errno::AGAIN && !is_full(errno) {
+            // Nobody will ever read this.
+            self.discard();
+        }
+        if errno != Errno::AGAIN && !known {
+            self.complain(&Event::Trouble { failure: Failure { step: "write the log", errno: errno.raw_os_error() } });
+        }
+    }
+
+    /// Gives up what waits, counted in records.
+    fn discard(&mut self) {
+        let waiting = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let records = waiting.split(|byte| *byte == b'\n').count().saturating_sub(1);
+        self.dropped = self.dropped.saturating_add(u64::try_from(records).unwrap_or(u64::MAX));
+        (self.start, self.end) = (0, 0);
+    }
+
+    /// Says once that records were lost, where there is room for it again.
+    fn report_dropped(&mut self) {
+        let records = core::mem::take(&mut self.dropped);
+        if records > 0 && self.refusal.is_none() && !self.append(Level::Warning, &Event::Dropped { records }) {
+            self.dropped = records;
+        }
+    }
+
+    /// Opens the file under its path anew, if that was asked for and no record is torn by it. The old one stays if
+    /// that fails.
+    fn open_anew(&mut self) {
+        let Target::Own { path: Some(path), .. } = self.target else { return };
+        if self.torn || !core::mem::take(&mut self.reopen) {
+            return;
+        }
+        match Target::file(path) {
+            Ok(target) => {
+                self.target = target;
+                self.refusal = None;
+                self.retry_at = None;
+            }
+            Err(errno) => {
+                let failure = Failure { step: "reopen the log", errno: errno.raw_os_error() };
+                self.append(Level::Error, &Event::Trouble { failure });
+            }
+        }
+    }
+
+    /// Says on standard error what the log itself cannot say.
+    fn complain(&mut self, event: &Event<'_>) {
+        if !matches!(self.target, Target::Own { path: Some(_), .. }) {
+            return;
+        }
+        let mut room = [0; 512];
+        let mut text = Text::new(&mut room);
+        if self.formatter.record(&mut text, &self.stamp, Level::Error, event) {
+            // There is no third place to say that this failed.
+            let _ = fd::write_shared(fd::standard(2), text.as_bytes());
+        }
+    }
+}
+
+impl Observer for Sink<'_> {
+    fn event(&mut self, level: Level, event: &Event<'_>) {
+        if level < self.level {
+            return;
+        }
+        if self.room() < MAX_RECORD {
+            self.compact();
+        }
+        if !self.append(level, event) {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    fn ready(&mut self) -> bool {
+        if self.room() >= HEADROOM {
+            return true;
+        }
+        if self.refusal.is_none() {
+            self.write_out();
+        }
+        self.compact();
+        self.room() >= HEADROOM
+    }
+
+    fn flush(&mut self, now: Instant) {
+        self.stamped = false;
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+        }
+        self.write_out();
+        if self.refusal.is_some_and(is_full) && self.retry_at.is_none() {
+            self.retry_at = Some(now.after(RETRY));
+        }
+    }
+
+    fn want(&self) -> Want {
+        match (self.start < self.end, self.retry_at, &self.target) {
+            (false, _, _) | (true, None, Target::None) => Want::Nothing,
+            (true, Some(at), _) => Want::Time(at),
+            (true, None, Target::Own { file, .. }) => Want::Writable(file.as_raw_fd()),
+            (true, None, Target::Shared(fd)) => Want::Writable(fd.as_raw_fd()),
+        }
+    }
+
+    fn close(&mut self) {
+        self.discard();
+        let records = core::mem::take(&mut self.dropped);
+        if records > 0 {
+            self.complain(&Event::Dropped { records });
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.reopen = true;
+        self.write_out();
+    }
+}
