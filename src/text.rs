@@ -62,7 +62,7 @@ impl<'a> Text<'a> {
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
         match room.split_at_mut_checked(bytes.len()) {
             Some((place, _)) if self.whole => {
-                place.copy_from_slice(bytes);
+                copy(place, bytes);
                 self.len = self.len.saturating_add(bytes.len());
             }
             Some(_) | None => self.whole = false,
@@ -117,6 +117,36 @@ impl<'a> Text<'a> {
             }
             rest = rest.checked_rem(size).unwrap_or(0);
         }
+    }
+}
+
+/// Copies all of `bytes` to a place of the same length.
+///
+/// Most of what is written is short, and musl's memcpy(3) takes ten nanoseconds for the shortest: so up to 128 bytes
+/// are copied as two blocks of a fixed size, one from each end, which meet or overlap in the middle.
+#[inline]
+fn copy(place: &mut [u8], bytes: &[u8]) {
+    match bytes.len() {
+        0 => {}
+        1 => copy_ends::<1>(place, bytes),
+        2..=4 => copy_ends::<2>(place, bytes),
+        5..=8 => copy_ends::<4>(place, bytes),
+        9..=16 => copy_ends::<8>(place, bytes),
+        17..=32 => copy_ends::<16>(place, bytes),
+        33..=64 => copy_ends::<32>(place, bytes),
+        65..=128 => copy_ends::<64>(place, bytes),
+        _ => place.copy_from_slice(bytes),
+    }
+}
+
+/// Copies the first `N` bytes and the last `N`.
+#[inline]
+fn copy_ends<const N: usize>(place: &mut [u8], bytes: &[u8]) {
+    if let (Some(to), Some(from)) = (place.first_chunk_mut::<N>(), bytes.first_chunk()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (place.last_chunk_mut::<N>(), bytes.last_chunk()) {
+        *to = *from;
     }
 }
 

@@ -44,7 +44,9 @@ enum Unit<'a> {
 
 /// Splits the first unit off; `None`: there are no bytes.
 fn first_unit(bytes: &[u8]) -> Option<(Unit<'_>, &[u8])> {
-    let width = match bytes.first()? {
+    let first = *bytes.first()?;
+    let width = match first {
+        0..=0x7f => return Some((Unit::Character(char::from(first), bytes.get(..1)?), bytes.get(1..)?)),
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf4 => 4,

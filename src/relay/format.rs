@@ -48,7 +48,7 @@ impl<'a> Formatter<'a> {
     pub fn record(&mut self, out: &mut Text<'_>, stamp: &Stamp, level: Level, event: &Event<'_>) -> bool {
         out.all_or_nothing(|out| {
             if let Event::Line { worker, stream, bytes, partial } = *event {
-                self.find_front(Origin { stamp: *stamp, level, worker, stream });
+                self.find_front(stamp, Origin { millis: stamp.millis(), level, worker, stream });
                 out.put(self.front.bytes.get(..self.front.len).unwrap_or_default());
                 escape(out, self.format, bytes);
                 out.say(end(self.format, partial));
@@ -84,19 +84,19 @@ impl<'a> Formatter<'a> {
     }
 
     /// Makes `front` the one of `origin`.
-    fn find_front(&mut self, origin: Origin) {
+    fn find_front(&mut self, stamp: &Stamp, origin: Origin) {
         if self.front.of == Some(origin) {
             return;
         }
         let mut bytes = [0; FRAME];
         let mut out = Text::new(&mut bytes);
-        self.write_front(&mut out, &origin);
+        self.write_front(&mut out, stamp, &origin);
         self.front = Front { of: Some(origin), len: out.len(), bytes };
     }
 
     /// Appends all of a worker's record that stands before its text.
-    fn write_front(&self, out: &mut Text<'_>, origin: &Origin) {
-        let Origin { stamp, level, worker, stream } = origin;
+    fn write_front(&self, out: &mut Text<'_>, stamp: &Stamp, origin: &Origin) {
+        let Origin { level, worker, stream, .. } = origin;
         let (slot, pid) = (u64::from(worker.slot.index), u64::from(worker.pid.get().unsigned_abs()));
         match self.format {
             Format::Plain => {
@@ -136,7 +136,7 @@ impl<'a> Formatter<'a> {
 /// What a worker's line has in common with those around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Origin {
-    stamp: Stamp,
+    millis: u64,
     level: Level,
     worker: Worker,
     stream: Stream,

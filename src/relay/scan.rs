@@ -23,21 +23,20 @@ pub(super) fn special_or_quote(bytes: &[u8]) -> Option<usize> {
 /// Gives the place of the first byte whose top bit `mark` sets. Marks behind the first one need not be right, which
 /// is what lets a subtraction run over all eight bytes at once: its borrow can only disturb the bytes behind.
 fn first(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
     let mut before: usize = 0;
-    for word in words {
+    for word in bytes.as_chunks::<8>().0 {
         let marks = mark(u64::from_le_bytes(*word));
         if marks != 0 {
             return Some(before.saturating_add(leading(marks)));
         }
         before = before.saturating_add(8);
     }
-    let mut last = [0; 8];
-    for (place, byte) in last.iter_mut().zip(rest) {
-        *place = *byte;
-    }
-    let found = leading(mark(u64::from_le_bytes(last)));
-    (found < rest.len()).then(|| before.saturating_add(found))
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().position(|byte| leading(mark(u64::from(*byte))) == 0);
+    };
+    // The last eight bytes overlap the words; what was looked at before has no mark.
+    let found = leading(mark(u64::from_le_bytes(*last)));
+    (found < 8).then(|| bytes.len().saturating_sub(8).saturating_add(found))
 }
 
 /// Gives the number of bytes before the first mark, 8 if there is none.

@@ -43,6 +43,11 @@ impl Stamp {
         &self.text
     }
 
+    /// Gives the milliseconds since the origin.
+    pub(super) const fn millis(&self) -> u64 {
+        self.millis
+    }
+
     /// Writes the text of `millis`.
     fn write(&mut self) {
         let (year, month, day) = date(self.millis / DAY);
