@@ -200,3 +200,133 @@ fn cannot(out: &mut Text<'_>, failure: Failure) {
     out.number(u64::from(failure.errno.unsigned_abs()));
     out.say(")");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::level;
+    use crate::observe::{Cause, Event, Failure, Worker};
+    use crate::pool::{Exit, Pid, Signal, SlotId};
+    use crate::relay::{Format, Formatter, MAX_RECORD, Stamp};
+    use crate::text::Text;
+    use core::time::Duration;
+
+    /// Every kind of event: its level, its name and its keys, then its words.
+    fn events() -> Vec<(Event<'static>, &'static str)> {
+        let slot = SlotId { index: 3, generation: 7 };
+        let worker = Worker { slot, pid: Pid::new(99).unwrap() };
+        let exited = |exit, asked| Event::Exited { worker, exit, asked };
+        let by = |signal, core| Exit::Signal { signal, core };
+        let backoff = |failures, millis| Event::Backoff { slot, failures, delay: Duration::from_millis(millis) };
+        let failure = |step, errno| Failure { step, errno };
+        let draining = |cause| Event::Draining { cause };
+        let nameless = Signal::new(33).unwrap();
+        vec![
+            (
+                Event::Started { worker },
+                "notice started worker=3 pid=99 generation=7|worker 3 started, pid 99, generation 7",
+            ),
+            (
+                exited(Exit::Code(0), false),
+                "notice exited worker=3 pid=99 generation=7 code=0|worker 3 exited, pid 99, generation 7, code 0",
+            ),
+            (
+                exited(Exit::Code(255), false),
+                "warning exited worker=3 pid=99 generation=7 code=255|worker 3 exited, pid 99, generation 7, code 255",
+            ),
+            (
+                exited(Exit::Code(1), true),
+                "notice exited worker=3 pid=99 generation=7 code=1|worker 3 exited, pid 99, generation 7, code 1",
+            ),
+            (
+                exited(by(Signal::TERM, false), true),
+                "notice exited worker=3 pid=99 generation=7 signal=15|\
+                 worker 3 exited, pid 99, generation 7, signal 15 (TERM)",
+            ),
+            (
+                exited(by(Signal::QUIT, true), false),
+                "warning exited worker=3 pid=99 generation=7 signal=3|\
+                 worker 3 exited, pid 99, generation 7, signal 3 (QUIT), core dumped",
+            ),
+            (
+                exited(by(nameless, false), false),
+                "warning exited worker=3 pid=99 generation=7 signal=33|\
+                 worker 3 exited, pid 99, generation 7, signal 33",
+            ),
+            (
+                Event::Retiring { worker, age: Duration::from_mins(90) },
+                "notice retiring worker=3 pid=99 generation=7|worker 3 retiring, pid 99, generation 7, age 1h30m",
+            ),
+            (
+                Event::Killed { worker },
+                "warning killed worker=3 pid=99 generation=7|worker 3 killed, pid 99, generation 7",
+            ),
+            (backoff(1, 100), "warning backoff worker=3 generation=7|worker 3 failed to start, next start in 100ms"),
+            (
+                backoff(3, 400),
+                "warning backoff worker=3 generation=7|\
+                 worker 3 failed to start 3 times in a row, next start in 400ms",
+            ),
+            (
+                Event::ForkFailed { failure: failure("fork", 11) },
+                "error fork|cannot fork: Resource temporarily unavailable (errno 11), trying again",
+            ),
+            (Event::ForkWorks, "notice fork|fork works again"),
+            (
+                Event::ExecFailed { worker, failure: failure("execute", 2) },
+                "error exec worker=3 pid=99 generation=7|\
+                 worker 3 cannot execute: No such file or directory (errno 2)",
+            ),
+            (Event::Paused, "notice paused|paused"),
+            (
+                Event::Deaf { worker, signal: Signal::USR1 },
+                "warning deaf worker=3 pid=99 generation=7 signal=10|\
+                 worker 3 does not catch signal 10 (USR1), so it was not sent, pid 99, generation 7",
+            ),
+            (Event::Resumed, "notice resumed|resumed"),
+            (draining(Cause::Request), "notice draining|draining, asked to stop"),
+            (draining(Cause::GaveUp), "error draining|draining, too many failed starts"),
+            (Event::Ignored { signal: Signal::HUP }, "notice signal signal=1|ignoring signal 1 (HUP)"),
+            (Event::Dropped { records: 1 }, "warning dropped|1 record was dropped"),
+            (Event::Dropped { records: 20_000 }, "warning dropped|20000 records were dropped"),
+            (
+                Event::Trouble { failure: failure("write the log", 12_345) },
+                "error trouble|cannot write the log: unknown error (errno 12345)",
+            ),
+        ]
+    }
+
+    /// The record of an event, less its time and its newline.
+    fn record(format: Format, event: &Event<'_>) -> String {
+        let mut bytes = vec![0; MAX_RECORD];
+        let mut out = Text::new(&mut bytes);
+        let mut formatter = Formatter::new(format, "web", Pid::new(7).unwrap());
+        assert!(formatter.record(&mut out, &Stamp::ORIGIN, level(event), event));
+        let record = str::from_utf8(out.as_bytes()).unwrap();
+        record.replace("1970-01-01T00:00:00.000Z", "-").strip_suffix('\n').unwrap().to_owned()
+    }
+
+    #[test]
+    fn every_event_is_written_in_every_format() {
+        for (event, row) in events() {
+            let (facts, words) = row.split_once('|').unwrap();
+            let (level, facts) = facts.split_once(' ').unwrap();
+            let (name, keys) = facts.split_at(facts.find(' ').unwrap_or(facts.len()));
+            assert_eq!(record(Format::Plain, &event), format!("- {level} manager[7]: {words}"));
+            let logfmt = format!("ts=- level={level} pool=web event={name}{keys} msg=\"{words}\"");
+            assert_eq!(record(Format::Logfmt, &event), logfmt);
+            let json = keys.replace(' ', ",\"").replace('=', "\":");
+            let head = format!(r#""ts":"-","level":"{level}","pool":"web","event":"{name}""#);
+            assert_eq!(record(Format::Json, &event), format!(r#"{{{head}{json},"msg":"{words}"}}"#));
+        }
+    }
+
+    #[test]
+    fn words_need_no_escape_in_any_format() {
+        let signals = (1..=64).map(|raw| Event::Ignored { signal: Signal::new(raw).unwrap() });
+        let errors = (-1..200).map(|errno| Event::Trouble { failure: Failure { step: "try", errno } });
+        for event in signals.chain(errors).chain(events().into_iter().map(|(event, _)| event)) {
+            let record = record(Format::Plain, &event);
+            assert!(record.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte)), "{event:?}");
+        }
+    }
+}
