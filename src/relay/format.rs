@@ -214,10 +214,10 @@ impl Keys<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, Formatter, MAX_RECORD};
-    use crate::observe::{Event, Level, Stream, Worker};
+    use super::{FRAME, Format, Formatter, MAX_RECORD};
+    use crate::observe::{Event, Failure, Level, Stream, Worker};
     use crate::pool::{Exit, Pid, SlotId};
-    use crate::relay::Stamp;
+    use crate::relay::{PART, Stamp};
     use crate::text::Text;
     use core::time::Duration;
 
@@ -291,6 +291,50 @@ mod tests {
             ),
         ] {
             assert_eq!(record(format, Level::Warning, &event), expected);
+        }
+    }
+
+    #[test]
+    fn every_line_has_the_front_that_belongs_to_it() {
+        let line = |stream, index, generation, pid| {
+            let worker = Worker { slot: SlotId { index, generation }, pid: Pid::new(pid).unwrap() };
+            Event::Line { worker, stream, bytes: b"x", partial: false }
+        };
+        let mut bytes = vec![0; MAX_RECORD];
+        let mut formatter = Formatter::new(Format::Plain, "web", Pid::new(7).unwrap());
+        for (millis, level, event, expected) in [
+            (0, Level::Info, line(Stream::Out, 0, 1, 5), "0Z info web/0[5] out: x\n"),
+            (0, Level::Info, line(Stream::Out, 0, 1, 5), "0Z info web/0[5] out: x\n"),
+            (1, Level::Info, line(Stream::Out, 0, 1, 5), "1Z info web/0[5] out: x\n"),
+            (1, Level::Error, line(Stream::Out, 0, 1, 5), "1Z error web/0[5] out: x\n"),
+            (1, Level::Error, line(Stream::Err, 0, 1, 5), "1Z error web/0[5] err: x\n"),
+            (1, Level::Error, line(Stream::Err, 1, 1, 5), "1Z error web/1[5] err: x\n"),
+            (1, Level::Error, line(Stream::Err, 1, 1, 6), "1Z error web/1[6] err: x\n"),
+        ] {
+            let mut out = Text::new(&mut bytes);
+            let mut stamp = Stamp::ORIGIN;
+            stamp.set(Duration::from_millis(millis));
+            assert!(formatter.record(&mut out, &stamp, level, &event));
+            let record = str::from_utf8(out.as_bytes()).unwrap();
+            assert_eq!(record, format!("1970-01-01T00:00:00.00{expected}"));
+        }
+    }
+
+    #[test]
+    fn the_longest_record_fits() {
+        let worker =
+            Worker { slot: SlotId { index: u16::MAX, generation: u32::MAX }, pid: Pid::new(i32::MAX).unwrap() };
+        let line = Event::Line { worker, stream: Stream::Out, bytes: &[0; PART], partial: true };
+        let step = "a step whose name is longer than that of any that there is";
+        let own = Event::ExecFailed { worker, failure: Failure { step, errno: i32::MIN } };
+        let pool = "p".repeat(32);
+        for format in FORMATS {
+            for (event, room) in [(line, MAX_RECORD), (own, FRAME)] {
+                let mut bytes = vec![0; room];
+                let mut formatter = Formatter::new(format, &pool, worker.pid);
+                let mut out = Text::new(&mut bytes);
+                assert!(formatter.record(&mut out, &stamp(), Level::Emergency, &event), "{format:?}");
+            }
         }
     }
 
