@@ -8,9 +8,6 @@ use super::settings::{Fault, Parsed, Print, Settings, Subject, Usage};
 use super::table::{self, Found, Row, TABLE};
 use super::values;
 
-/// The most environment entries, those of `--env` included.
-pub const MAX_ENVIRONMENT: usize = 4096;
-
 /// Reads the arguments, argv\[0\] first, and the environment.
 ///
 /// # Errors
@@ -79,7 +76,7 @@ impl<'a> Parser<'a> {
                     return command.ok_or_else(|| self.no_command());
                 }
                 [b'-', b'-', ..] => self.long(word, &mut words)?,
-                [b'-', letter, ..] => self.short(*letter, word, &mut words)?,
+                [b'-', _, ..] => self.short(word, &mut words)?,
                 _ => return Ok(End::Command(index)),
             }
         }
@@ -94,20 +91,17 @@ impl<'a> Parser<'a> {
             None => (text, None),
         };
         let name = option.strip_prefix(b"--").unwrap_or_default();
-        let found = table::long(name).ok_or_else(|| self.unknown(option))?;
+        let found = table::spelled(name).filter(|_| name.len() > 1).ok_or_else(|| self.unknown(option))?;
         self.option(found, option, attached, words)
     }
 
-    /// Takes `-w5` or `-w 5`.
-    fn short(
-        &mut self,
-        letter: u8,
-        word: &'a CStr,
-        words: &mut impl Iterator<Item = (usize, &'a CStr)>,
-    ) -> Result<(), Usage<'a>> {
-        let found = table::short(letter).ok_or_else(|| self.unknown(word.to_bytes()))?;
+    /// Takes `-g`, `-w5` or `-w 5`.
+    fn short(&mut self, word: &'a CStr, words: &mut impl Iterator<Item = (usize, &'a CStr)>) -> Result<(), Usage<'a>> {
+        let option = word.to_bytes().get(..2).unwrap_or_default();
+        let letter = option.get(1..).unwrap_or_default();
+        let found = table::spelled(letter).ok_or_else(|| self.unknown(word.to_bytes()))?;
         let attached = table::suffix(word, 2).filter(|value| !value.is_empty());
-        self.option(found, word.to_bytes().get(..2).unwrap_or_default(), attached, words)
+        self.option(found, option, attached, words)
     }
 
     /// Takes one option: what its spelling means, the attached value, or the next word.
@@ -134,17 +128,10 @@ impl<'a> Parser<'a> {
 
     /// Takes from the environment what the command line leaves open. Of two entries of one name the first counts.
     fn twins(&mut self, env: impl Iterator<Item = &'a CStr>) -> Result<(), Usage<'a>> {
-        let mut entries = self.settings.env.entries().len();
-        for entry in env {
-            entries = entries.saturating_add(1);
-            let Some((found, value)) = table::twin(entry) else { continue };
+        for (found, value) in env.filter_map(table::twin) {
             if !value.is_empty() && self.given.get(found.index).is_some_and(Option::is_none) {
                 self.take(found.index, found.row, Given { value, by_twin: true })?;
             }
-        }
-        if entries > MAX_ENVIRONMENT {
-            let rule = Fault::Rule("at most 4096 entries, those of --env included");
-            return Err(self.settings.usage(Subject::Word(b"environment"), None, rule));
         }
         Ok(())
     }
@@ -197,10 +184,11 @@ impl<'a> Parser<'a> {
     fn given(&self, name: &str) -> Option<Given<'a>> {
         TABLE.iter().zip(self.given).find(|(row, _)| row.name == name).and_then(|(_, given)| given)
     }
+
     /// Says what is wrong with a value. A switch on the command line has none that the user wrote.
     fn wrong(&self, row: &Row, given: Given<'a>, fault: Fault) -> Usage<'a> {
         let subject = if given.by_twin { Subject::Twin(row.name) } else { Subject::Option(row.name) };
-        let value = (given.by_twin || !row.is_switch()).then_some(given.value.to_bytes());
+        let value = (given.by_twin || !row.is_switch).then_some(given.value.to_bytes());
         self.settings.usage(subject, value, fault)
     }
 

@@ -30,12 +30,8 @@ pub struct Clash {
 pub struct Row {
     /// Its long name, without dashes.
     pub name: &'static str,
-    /// The value that its long name stands for; `None`: it takes one.
-    means: Option<&'static CStr>,
-    /// The long name that turns it off.
-    pub off: Option<&'static str>,
-    /// Its short name, and the value that stands for; `None`: it takes one.
-    pub letter: Option<(u8, Option<&'static CStr>)>,
+    /// Whether it is on or off and takes no value.
+    pub is_switch: bool,
     /// What a value must be.
     pub allowed: &'static str,
     /// What it is under `--init` when it is not given.
@@ -51,32 +47,12 @@ pub struct Row {
 impl Row {
     /// An option that takes a value.
     const fn value(name: &'static str, allowed: &'static str, set: Set) -> Self {
-        Self {
-            name,
-            means: None,
-            off: None,
-            letter: None,
-            allowed,
-            under_init: None,
-            init_only: false,
-            clash: None,
-            set,
-        }
+        Self { name, is_switch: false, allowed, under_init: None, init_only: false, clash: None, set }
     }
 
     /// An option that is on or off.
     const fn switch(name: &'static str, set: Set) -> Self {
-        Self { means: Some(c"1"), ..Self::value(name, "1 or 0", set) }
-    }
-
-    /// Gives it a long name that turns it off.
-    const fn off(self, name: &'static str) -> Self {
-        Self { off: Some(name), ..self }
-    }
-
-    /// Gives it a short name.
-    const fn letter(self, letter: u8, means: Option<&'static CStr>) -> Self {
-        Self { letter: Some((letter, means)), ..self }
+        Self { is_switch: true, ..Self::value(name, "1 or 0", set) }
     }
 
     /// Gives it another default under `--init`.
@@ -89,12 +65,6 @@ impl Row {
         Self { clash: Some(Clash { when, rule }), ..self }
     }
 
-    /// Tells whether its long name takes no value.
-    #[must_use]
-    pub const fn is_switch(&self) -> bool {
-        self.means.is_some()
-    }
-
     /// An option that only `--init` has a use for.
     const fn init_only(self) -> Self {
         Self { init_only: true, ..self }
@@ -105,6 +75,26 @@ impl Row {
         self.clash(|s| matches!(s.log, Log::Inherit | Log::None), "not with --log inherit or --log none")
     }
 }
+
+/// Another way to write an option.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias {
+    /// As it is written, without dashes: one character behind one dash, more behind two.
+    pub spelling: &'static str,
+    /// The long name of the option.
+    option: &'static str,
+    /// The value that it stands for; `None`: it takes one.
+    means: Option<&'static CStr>,
+}
+
+/// What else options are written as.
+pub static ALIASES: [Alias; 5] = [
+    Alias { spelling: "w", option: "workers", means: None },
+    Alias { spelling: "g", option: "forward-to", means: Some(c"group") },
+    Alias { spelling: "no-detach", option: "detach", means: Some(c"0") },
+    Alias { spelling: "no-process-group", option: "process-group", means: Some(c"0") },
+    Alias { spelling: "keep-fds", option: "close-fds", means: Some(c"0") },
+];
 
 /// What signals are written as.
 const SIGNAL: &str = "a signal such as TERM, SIGTERM or 15 (1 to 64 but 32 and 33)";
@@ -139,7 +129,6 @@ static REACHES: [(&[u8], bool); 2] = [(b"child", false), (b"group", true)];
 /// Every option but `--help` and `--version`, in the order of the help text.
 pub static TABLE: [Row; 39] = [
     Row::value("workers", "a number from 1 to 1024", |s, v, _| put(&mut s.options.policy.workers, workers(v)))
-        .letter(b'w', None)
         .under_init(c"1")
         .clash(|s| s.options.init.is_some() && s.options.policy.workers > 1, "must be 1 with --init"),
     Row::value("restart", "always, on-failure or never", |s, v, _| {
@@ -177,15 +166,13 @@ pub static TABLE: [Row; 39] = [
     Row::value("name", NAME, |s, v, _| put(&mut s.options.name, values::name(v).map(Some))),
     Row::value("pool", NAME, |s, v, _| put(&mut s.options.pool, values::name(v))),
     Row::switch("detach", |s, v, _| put(&mut s.options.setup.detach, values::switch(v)))
-        .off("no-detach")
         .under_init(c"0")
         .clash(|s| s.options.init.is_some() && s.options.setup.detach, "not with --init"),
-    Row::switch("process-group", |s, v, _| put(&mut s.options.setup.process_group, values::switch(v)))
-        .off("no-process-group"),
+    Row::switch("process-group", |s, v, _| put(&mut s.options.setup.process_group, values::switch(v))),
     Row::value("priority", "a number such as 5 or -5", |s, v, _| {
         put(&mut s.options.setup.priority, values::signed(v).and_then(|delta| i32::try_from(delta).ok()))
     }),
-    Row::switch("close-fds", |s, v, _| put(&mut s.options.setup.close_fds, values::switch(v))).off("keep-fds"),
+    Row::switch("close-fds", |s, v, _| put(&mut s.options.setup.close_fds, values::switch(v))),
     Row::value("death-signal", SIGNAL_OR_NONE, |s, v, _| {
         put_or_none(&mut s.options.setup.death_signal, v, signals::parse)
     }),
@@ -227,7 +214,6 @@ pub static TABLE: [Row; 39] = [
     Row::value("forward-to", "child or group", |s, v, _| {
         put(&mut s.options.init.as_mut()?.forward_to_group, values::choice(v, &REACHES))
     })
-    .letter(b'g', Some(c"group"))
     .init_only()
     .clash(groupless_forward, "group needs --process-group"),
     Row::value("map", "SIG=SIG2, or SIG=0 to drop SIG, which is none of KILL, STOP and CHLD", |s, v, _| {
@@ -331,21 +317,13 @@ pub struct Found {
     pub means: Option<&'static CStr>,
 }
 
-/// Looks a long option up by its name without dashes.
+/// Looks an option up as it is written, without dashes.
 #[must_use]
-pub fn long(name: &[u8]) -> Option<Found> {
-    find(|row| {
-        if row.name.as_bytes() == name {
-            return Some(row.means);
-        }
-        row.off.filter(|off| off.as_bytes() == name).map(|_| Some(c"0"))
-    })
-}
-
-/// Looks a short option up.
-#[must_use]
-pub fn short(letter: u8) -> Option<Found> {
-    find(|row| row.letter.filter(|(short, _)| *short == letter).map(|(_, means)| means))
+pub fn spelled(spelling: &[u8]) -> Option<Found> {
+    if let Some(alias) = ALIASES.iter().find(|alias| alias.spelling.as_bytes() == spelling) {
+        return find(|name| name == alias.option).map(|found| Found { means: alias.means, ..found });
+    }
+    find(|name| name.as_bytes() == spelling)
 }
 
 /// Looks up the option whose environment twin this entry is; gives its value too.
@@ -353,7 +331,7 @@ pub fn short(letter: u8) -> Option<Found> {
 pub fn twin(entry: &CStr) -> Option<(Found, &CStr)> {
     let name = entry.to_bytes().strip_prefix(TWIN_PREFIX.as_bytes())?;
     let (name, _) = values::split(name, b'=')?;
-    let found = find(|row| row.name.bytes().map(twin_byte).eq(name.iter().copied()).then_some(None))?;
+    let found = find(|option| option.bytes().map(twin_byte).eq(name.iter().copied()))?;
     Some((found, suffix(entry, TWIN_PREFIX.len().saturating_add(name.len()).saturating_add(1))?))
 }
 
@@ -363,8 +341,8 @@ pub fn is_twin(entry: &CStr) -> bool {
     twin(entry).is_some()
 }
 
-/// Finds the first row of which `spelled` knows the spelling; it tells what that means.
-fn find(spelled: impl Fn(&Row) -> Option<Option<&'static CStr>>) -> Option<Found> {
-    let mut rows = TABLE.iter().enumerate();
-    rows.find_map(|(index, row)| spelled(row).map(|means| Found { index, row, means }))
+/// Finds the row of an option by its long name.
+fn find(is_it: impl Fn(&str) -> bool) -> Option<Found> {
+    let (index, row) = TABLE.iter().enumerate().find(|(_, row)| is_it(row.name))?;
+    Some(Found { index, row, means: row.is_switch.then_some(c"1") })
 }

@@ -71,11 +71,11 @@ struct Entry<'t> {
 /// The fields that count: name, password, id, and what follows it up to the next colon.
 type Fields<'t> = [&'t [u8]; 4];
 
-/// Splits a file into the fields of its lines.
+/// Splits a file into the fields of its lines. What begins with `#` is a comment, with `+` or `-` a NIS entry.
 fn entries(text: &[u8]) -> impl Iterator<Item = Fields<'_>> {
     text.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut fields = line.split(|byte| *byte == b':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
+        let name = fields.next().filter(|name| !matches!(name, [] | [b'#' | b'+' | b'-', ..]))?;
         Some([name, fields.next()?, fields.next()?, fields.next()?])
     })
 }
