@@ -3,6 +3,7 @@
 
 pub mod errno;
 pub mod error;
+pub mod idle;
 pub mod manager;
 pub mod observe;
 pub mod options;

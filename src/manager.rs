@@ -5,10 +5,11 @@
 use core::time::Duration;
 
 use crate::error::Error;
-use crate::observe::{Cause, Event, Failure, Observer, Want, Worker};
+use crate::observe::{Cause, Event, Failure, Level, Observer, Want, Worker};
 use crate::options::{KillMode, Options};
 use crate::pool::{
-    Action, Clock, Exit, Instant, News, Outcome, Phase, Pid, Pool, Request, Signal, Slot, SlotId, State, Told, Why,
+    Action, Clock, Exit, Instant, News, Outcome, Phase, Pid, Pool, Request, Restart, Signal, Slot, SlotId, State, Told,
+    Why,
 };
 use crate::program::{Birth, Program};
 use crate::relay::{Relay, level};
@@ -19,8 +20,13 @@ use crate::sys::fd::{self, AsFd, AsRawFd, PollRow};
 use crate::sys::process::{self, Forked, Seen};
 use crate::sys::procfs::{self, Catches};
 use crate::sys::signal::{self, Received};
-use crate::sys::{Errno, child, clock};
+use crate::sys::{Errno, child, clock, terminal};
 use crate::table::{OWN_ROWS, Table};
+
+mod init;
+mod strays;
+
+use init::Job;
 
 /// Children reaped in one turn at most; the rest have a turn of their own.
 const REAPS: usize = 1024;
@@ -49,6 +55,15 @@ pub struct Manager<'a, P, O> {
     noted: SignalSet,
     /// Whether a child may be waiting to be reaped.
     children: bool,
+    /// Whether signals may be waiting that this turn did not get to.
+    again: bool,
+    /// How often somebody asked to stop.
+    stops: u32,
+    /// When a stop that was asked for is to be over; all of it, the strays included.
+    stop_by: Option<Instant>,
+    /// How the last worker ended that was reaped.
+    last_exit: Option<Exit>,
+    job: Job,
 }
 
 impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
@@ -78,6 +93,11 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             due: Some(now),
             noted: SignalSet::EMPTY,
             children: false,
+            again: false,
+            stops: 0,
+            stop_by: None,
+            last_exit: None,
+            job: Job { stop_signal: options.stop_signal, terminal: None },
         })
     }
 
@@ -85,7 +105,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     pub fn run(&mut self) -> Outcome {
         loop {
             if let Some(outcome) = self.turn(None) {
-                self.close();
+                self.wind_up();
                 return outcome;
             }
         }
@@ -95,13 +115,31 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     ///
     /// Gives the outcome once the pool is over.
     pub fn turn(&mut self, timeout: Option<Duration>) -> Option<Outcome> {
+        self.listen(timeout);
+        let outcome = self.act();
+        self.speak();
+        outcome
+    }
+
+    /// Tells how the last worker ended that was reaped.
+    #[must_use]
+    pub const fn last_exit(&self) -> Option<Exit> {
+        self.last_exit
+    }
+
+    /// Sleeps until there is news, and takes it in.
+    fn listen(&mut self, timeout: Option<Duration>) {
         self.sleep(timeout);
         self.now = self.clock.turn(clock::monotonic(), self.due);
-        self.hear();
-        let outcome = self.act();
+        self.hear_signals();
+        self.hear_reports();
+        self.reap();
+    }
+
+    /// Passes on what workers wrote and what there is to tell.
+    fn speak(&mut self) {
         self.relay.carry(self.rows.get(OWN_ROWS..).unwrap_or_default(), &mut self.observer, self.now);
         self.observer.flush(self.now);
-        outcome
     }
 
     /// Waits for news: a signal, a child's report, output to read, a log target with room, or a deadline.
@@ -121,7 +159,8 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
         let show = self.relay.deadline().filter(|_| ready);
         let retry = if let Want::Time(at) = want { Some(at) } else { None };
-        let again = (self.children || (ready && self.relay.is_holding())).then_some(self.now);
+        let again = core::mem::take(&mut self.again) || self.children || (ready && self.relay.is_holding());
+        let again = again.then_some(self.now);
         let due = [self.due, show, retry, again].into_iter().flatten().min();
         self.due = due;
         let left = due.map(|due| due.since(self.clock.pool_time(clock::monotonic())));
@@ -132,22 +171,20 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         }
     }
 
-    /// Takes in what happened while the loop slept.
-    fn hear(&mut self) {
-        self.hear_signals();
-        self.hear_reports();
-        self.reap();
-    }
-
     fn hear_signals(&mut self) {
         let mut bytes = [0; 16];
         // Emptied first and looked at second: what comes in between writes a byte for the next turn.
         while fd::read(self.gear.wake.read.as_fd(), &mut bytes).is_ok_and(|count| count == bytes.len()) {}
         signal::rearm();
-        let pause = signal::take(Signal::USR1);
-        let resume = signal::take(Signal::USR2);
-        for received in (1..=Signal::MAX).filter_map(Signal::new).filter_map(signal::take) {
-            self.hear_signal(received);
+        if let Some(init) = &self.options.init {
+            return self.forward_signals(init);
+        }
+        let pause = signal::take(Signal::USR1, u32::MAX);
+        let resume = signal::take(Signal::USR2, u32::MAX);
+        for signal in SignalSet::ALL.iter() {
+            if let Some(received) = signal::take(signal, u32::MAX) {
+                self.hear_signal(received);
+            }
         }
         self.hear_pauses(pause, resume);
     }
@@ -204,9 +241,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             return;
         }
         for _ in 0..REAPS {
-            match process::look(false) {
+            match process::look(self.options.init.is_some()) {
                 Ok(Some(Seen::Ended(pid, exit))) => self.bury(pid, exit),
-                Ok(Some(Seen::Stopped(..)) | None) | Err(_) => return,
+                Ok(Some(Seen::Stopped(pid, signal))) => self.suspend(pid, signal),
+                Ok(None) | Err(_) => return,
             }
         }
         self.children = true;
@@ -214,20 +252,39 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Reaps one child. Until then its pid and the id of its group are still its own.
     fn bury(&mut self, pid: Pid, exit: Exit) {
-        let Some(slot) = self.pool.find(pid) else { return process::reap(pid) };
-        if self.options.kill_mode != KillMode::Worker && self.leads_group() {
+        let Some(slot) = self.pool.find(pid) else {
+            process::reap(pid);
+            return self.tell_orphan(pid, exit);
+        };
+        if let Some(init) = &self.options.init {
+            self.part_from_group(init, pid);
+        } else if self.options.kill_mode != KillMode::Worker {
             // Whoever is left in the group would pile up. That nobody is left is the usual case.
-            let _ = signal::send_group(pid, Signal::KILL);
+            self.send(pid, Signal::KILL, true);
         }
         process::reap(pid);
+        self.last_exit = Some(exit);
         let worker = Worker { slot, pid };
         let asked = self.pool.slot(slot.index).is_some_and(|slot| !matches!(slot.state(), State::Running { .. }));
         self.relay.ended(slot.index, &mut self.observer, self.now);
         // The report of a start that failed is always there before the end that follows it.
         self.hear_reports();
         self.pool.handle(News::Exited { slot, exit }, self.now);
-        self.tell(&Event::Exited { worker, exit, asked });
+        self.tell_exit(worker, exit, asked);
         self.tell_backoff(slot);
+    }
+
+    /// An end is nothing to talk of where the exit code says it all.
+    fn tell_exit(&mut self, worker: Worker, exit: Exit, asked: bool) {
+        let event = Event::Exited { worker, exit, asked };
+        let silent = self.options.init.is_some() && self.pool.policy().restart == Restart::Never;
+        self.observer.event(if silent { Level::Debug } else { level(&event) }, &event);
+    }
+
+    fn tell_orphan(&mut self, pid: Pid, exit: Exit) {
+        let event = Event::Orphan { pid, exit };
+        let warn = self.options.init.as_ref().is_some_and(|init| init.warn_on_reap);
+        self.observer.event(if warn { Level::Warning } else { level(&event) }, &event);
     }
 
     fn tell_backoff(&mut self, slot: SlotId) {
@@ -239,6 +296,9 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     }
 
     fn ask(&mut self, request: Request) {
+        if matches!(request, Request::Stop | Request::Kill) {
+            self.stops = self.stops.saturating_add(1);
+        }
         self.pool.handle(News::Request(request), self.now);
         self.tell_phase();
     }
@@ -246,6 +306,9 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Tells the observer of a change of phase, once.
     fn tell_phase(&mut self) {
         let phase = self.pool.phase();
+        if let Phase::Stopping { kill_at, .. } = phase {
+            self.stop_by = kill_at;
+        }
         let event = match (self.told, phase) {
             (Phase::Running, Phase::Paused { .. }) => Event::Paused,
             (Phase::Paused { .. }, Phase::Running) => Event::Resumed,
@@ -289,6 +352,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Forks a worker.
     fn spawn(&mut self, slot: SlotId) {
+        self.job.terminal = self.options.init.as_ref().filter(|_| self.leads_group()).and_then(|_| terminal::own());
         // A signal in the child before its own handlers stand would be lost to it; see F1 in the contract.
         let mask = signal::set_mask(SignalSet::ALL);
         let forked = process::fork();
@@ -310,6 +374,9 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                     self.tell(&Event::ForkWorks);
                 }
                 self.tell(&Event::Started { worker });
+                if let Some(init) = &self.options.init {
+                    self.be_parent(init);
+                }
             }
             Ok(Forked::Child) => {}
             Err(errno) => {
@@ -329,7 +396,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let hands = child::Hands {
             standard: [self.gear.stdin.as_ref().map(AsFd::as_fd), out, err],
             open_files: self.gear.open_files,
-            terminal: None,
+            terminal: self.job.terminal,
         };
         let birth = Birth { slot, manager: self.gear.pid, ignored: self.gear.ignored };
         let ran = child::prepare(&self.options.setup, &hands, self.gear.pid).and_then(|()| self.program.run(&birth));
@@ -346,8 +413,9 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             let age = born.map_or(Duration::ZERO, |born| self.now.since(born));
             self.tell(&Event::Retiring { worker: Worker { slot, pid }, age });
         }
-        let group = self.options.kill_mode == KillMode::Group;
-        self.send(pid, self.options.stop_signal, group);
+        let init = self.options.init.as_ref();
+        let group = init.map_or(self.options.kill_mode == KillMode::Group, |init| init.forward_to_group);
+        self.send(pid, self.job.stop_signal, group);
         // A stopped worker would never see it.
         self.send(pid, Signal::CONT, group);
     }
@@ -393,6 +461,19 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         Some(Worker { slot, pid: row.pid()? })
     }
 
+    /// Ends what the workers left behind, and passes on what they wrote.
+    fn wind_up(&mut self) {
+        let init = self.options.init.as_ref();
+        let allowed = init.map_or(self.options.policy.stop_timeout, |init| init.drain);
+        let own_end = allowed.map(|allowed| self.now.after(allowed));
+        let until = [self.stop_by, own_end].into_iter().flatten().min();
+        let adopts = self.gear.pid == Pid::INIT || self.options.subreaper;
+        if adopts && allowed != Some(Duration::ZERO) {
+            self.drain_strays(until);
+        }
+        self.close();
+    }
+
     /// Passes on what the last workers left, for the stop timeout at most.
     fn close(&mut self) {
         let until = self.options.policy.stop_timeout.map(|timeout| self.now.after(timeout));
@@ -417,7 +498,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Tells whether waiting is over: a full disk had its last try, or somebody asks again.
     fn is_hurried(&self) -> bool {
-        let asked_again = [Signal::TERM, Signal::INT, Signal::QUIT].map(signal::take);
+        let asked_again = [Signal::TERM, Signal::INT, Signal::QUIT].map(|signal| signal::take(signal, u32::MAX));
         matches!(self.observer.want(), Want::Time(_)) || asked_again.iter().any(Option::is_some)
     }
 }

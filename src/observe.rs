@@ -100,6 +100,13 @@ pub enum Event<'a> {
         /// Whether the manager had asked for it.
         asked: bool,
     },
+    /// A process that was nobody's worker was reaped here.
+    Orphan {
+        /// The process.
+        pid: Pid,
+        /// How it ended.
+        exit: Exit,
+    },
     /// A worker reached its age limit and was asked to end.
     Retiring {
         /// The worker.

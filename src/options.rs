@@ -123,6 +123,8 @@ pub struct Setup<'a> {
     pub death_signal: Option<Signal>,
     /// Close every descriptor from 3 up that is not handed over on purpose.
     pub close_fds: bool,
+    /// How many descriptors from 3 up were handed over on purpose (`LISTEN_FDS`), and are handed on.
+    pub listen_fds: u16,
     /// Standard input.
     pub stdin: Stdin,
     /// Standard output and error.
@@ -143,6 +145,7 @@ impl Setup<'_> {
         oom_score_adj: None,
         death_signal: Some(Signal::TERM),
         close_fds: true,
+        listen_fds: 0,
         stdin: Stdin::Null,
         output: Output::Relay,
     };
@@ -161,6 +164,7 @@ pub enum Forward {
 
 /// What a manager does as a container's init (SPEC §7), beyond supervising one worker.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub struct Init {
     /// Forward signals to the child's process group instead of the child alone.
     pub forward_to_group: bool,
@@ -175,6 +179,10 @@ pub struct Init {
     pub farewell: bool,
     /// The manager stops itself whenever it is sent TSTP, TTIN or TTOU, whatever becomes of them.
     pub suspend: bool,
+    /// The manager leaves its directory for `/` once the child is there.
+    pub leave_directory: bool,
+    /// Orphans that are reaped are told of as warnings.
+    pub warn_on_reap: bool,
 }
 
 impl Init {
@@ -186,6 +194,8 @@ impl Init {
         drain: Some(Duration::from_secs(8)),
         farewell: false,
         suspend: false,
+        leave_directory: false,
+        warn_on_reap: false,
     };
 
     /// Gives the row of a signal in the map.

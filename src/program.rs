@@ -6,8 +6,8 @@ use crate::pool::{Pid, Signal, SlotId};
 use crate::report::{Failed, Step};
 use crate::signals::SignalSet;
 use crate::sys::exec::{self, Environment};
-use crate::sys::signal;
 use crate::sys::start::Strings;
+use crate::sys::{process, signal};
 use crate::text::Text;
 
 /// What a fresh child knows of itself.
@@ -40,21 +40,31 @@ pub struct Command {
     pub path: &'static CStr,
     /// Its arguments, its name first.
     pub arguments: Strings,
-    /// Its environment, with room for two variables more.
+    /// Its environment, with room for four variables more.
     pub environment: &'static mut Environment,
     /// The signals that it starts with blocked.
     pub mask: SignalSet,
+    /// Whether slot and generation are added to its environment.
+    pub named: bool,
+    /// Variables (`NAME=`) whose value is to be the worker's own pid.
+    pub own_pid: [Option<&'static str>; 2],
+    /// A script without `#!` is run by /bin/sh.
+    pub shell_scripts: bool,
 }
 
 impl Program for Command {
     const LISTENS: bool = false;
 
     fn run(&mut self, birth: &Birth) -> Result<u8, Failed> {
-        let mut rooms = [[0; 48]; 2];
-        let [slot, generation] = &mut rooms;
+        let pid = u64::from(process::own_pid().get().unsigned_abs());
+        let [first, second] = self.own_pid;
+        let mut rooms = [[0; 48]; 4];
+        let [slot, generation, one, other] = &mut rooms;
         let variables = [
-            variable("CANTELLA_WORKER_SLOT=", u64::from(birth.slot.index), slot),
-            variable("CANTELLA_WORKER_GENERATION=", u64::from(birth.slot.generation), generation),
+            self.named.then(|| variable("CANTELLA_WORKER_SLOT=", u64::from(birth.slot.index), slot)),
+            self.named.then(|| variable("CANTELLA_WORKER_GENERATION=", u64::from(birth.slot.generation), generation)),
+            first.map(|name| variable(name, pid, one)),
+            second.map(|name| variable(name, pid, other)),
         ];
         for signal in birth.ignored.iter().filter(|signal| *signal != Signal::CHLD) {
             // Ignoring worked before, in the process that this one is a copy of.
@@ -62,7 +72,8 @@ impl Program for Command {
         }
         // A signal that came since the fork is delivered here.
         signal::set_mask(self.mask);
-        let errno = exec::execute(self.path, self.arguments, self.environment, &variables);
+        let variables = variables.iter().flatten().copied();
+        let errno = exec::execute(self.path, self.arguments, self.environment, variables, self.shell_scripts);
         Err(Failed { step: Step::Exec, errno: errno.raw_os_error() })
     }
 }

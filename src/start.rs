@@ -50,7 +50,10 @@ pub fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>) -> Result<Gear, Err
         relay.open().map_err(system("make the pipes of the workers"))?;
     }
     if options.setup.close_fds {
-        fd::close_on_exec_from(3);
+        fd::close_on_exec_from(i32::from(options.setup.listen_fds).saturating_add(3));
+    }
+    if options.subreaper {
+        process::adopt_orphans().map_err(system("become a subreaper"))?;
     }
     let mut gear = Gear { pid, wake, reports, stdin, lifeline, open_files, ignored: SignalSet::EMPTY };
     rehearse(&options.setup, &gear)?;

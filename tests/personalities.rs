@@ -21,12 +21,12 @@ type Understood = (&'static [&'static str], &'static [&'static str], fn(&Setting
 
 static UNDERSTOOD: &[Understood] = &[
     (&["tini"], &[], |s| !s.options.subreaper && !init(s).forward_to_group && s.log_level == Some(Level::Warning)),
-    (&["tini"], &[], |s| s.habits.warn_without_orphans && !s.habits.warn_on_reap && !s.habits.leave_directory),
+    (&["tini"], &[], |s| s.habits.warn_without_orphans && !init(s).warn_on_reap && !init(s).leave_directory),
     (&["tini", "--"], &[], |s| s.command == 2),
     (&["/sbin/tini", "-s"], &[], |s| s.options.subreaper && !s.habits.warn_without_orphans),
     (&["tini-static", "-g"], &[], |s| init(s).forward_to_group),
     (&["./docker-init", "-g", "--"], &[], |s| init(s).forward_to_group && s.command == 3),
-    (&["tini", "-gws", "--"], &[], |s| init(s).forward_to_group && s.habits.warn_on_reap && s.options.subreaper),
+    (&["tini", "-gws", "--"], &[], |s| init(s).forward_to_group && init(s).warn_on_reap && s.options.subreaper),
     (&["tini", "-v"], &[], |s| s.log_level == Some(Level::Info)),
     (&["tini", "-vv"], &[], |s| s.log_level == Some(Level::Debug)),
     (&["tini", "-vvv", "-v"], &[], |s| s.log_level == Some(Level::Debug)),
@@ -44,7 +44,7 @@ static UNDERSTOOD: &[Understood] = &[
     (&["tini", "-pSIGTERM"], &[], |s| s.habits.parent_death_signal == Some(Signal::TERM)),
     (&["tini", "-sp", "SIGHUP"], &[], |s| s.habits.parent_death_signal == Some(Signal::HUP)),
     (&["dumb-init"], &[], |s| s.options.setup.detach && init(s).forward_to_group && init(s).farewell),
-    (&["dumb-init"], &[], |s| init(s).suspend && s.habits.leave_directory && !s.options.subreaper),
+    (&["dumb-init"], &[], |s| init(s).suspend && init(s).leave_directory && !s.options.subreaper),
     (&["dumb-init"], &[], |s| s.log_level == Some(Level::Error) && !s.habits.warn_without_orphans),
     (&["dumb-init"], &[], |s| [20, 21, 22].iter().all(|signal| map(s, *signal) == Forward::As(Signal::STOP))),
     (&["dumb-init", "-r", "20:20", "-r21:0"], &[], |s| {
@@ -57,13 +57,13 @@ static UNDERSTOOD: &[Understood] = &[
     (&["dumb-init", "--single-child"], &[], single_child),
     (&["dumb-init"], &["DUMB_INIT_SETSID=0"], single_child),
     (&["dumb-init"], &["DUMB_INIT_SETSID=1"], |s| s.options.setup.detach),
-    (&["dumb-init", "-cv"], &[], |s| single_child(s) && s.log_level == Some(Level::Debug) && s.habits.warn_on_reap),
+    (&["dumb-init", "-cv"], &[], |s| single_child(s) && s.log_level == Some(Level::Debug) && init(s).warn_on_reap),
     (&["dumb-init", "--verbose"], &[], |s| s.log_level == Some(Level::Debug)),
     (&["dumb-init"], &["DUMB_INIT_DEBUG=1"], |s| s.log_level == Some(Level::Debug)),
     (&["dumb-init"], &["DUMB_INIT_DEBUG=0"], |s| s.log_level == Some(Level::Error)),
-    (&["catatonit"], &[], |s| s.options.subreaper && s.habits.leave_directory && !init(s).forward_to_group),
+    (&["catatonit"], &[], |s| s.options.subreaper && init(s).leave_directory && !init(s).forward_to_group),
     (&["catatonit", "-g", "--"], &[], |s| init(s).forward_to_group && s.log_level == Some(Level::Error)),
-    (&["catatonit"], &["CATATONIT_DEBUG="], |s| s.log_level == Some(Level::Debug) && s.habits.warn_on_reap),
+    (&["catatonit"], &["CATATONIT_DEBUG="], |s| s.log_level == Some(Level::Debug) && init(s).warn_on_reap),
 ];
 
 const fn init<'a>(settings: &'a Settings<'_>) -> &'a Init {

@@ -12,6 +12,7 @@ use crate::text::Text;
 #[must_use]
 pub const fn level(event: &Event<'_>) -> Level {
     match event {
+        Event::Orphan { .. } => Level::Debug,
         Event::Line { .. } => Level::Info,
         Event::Started { .. }
         | Event::Exited { asked: true, .. }
@@ -56,6 +57,12 @@ impl Facts {
             Event::Exited { worker, exit: Exit::Signal { signal, .. }, .. } => {
                 Self { signal: Some(signal), ..Self::worker("exited", worker) }
             }
+            Event::Orphan { pid, exit: Exit::Code(code) } => {
+                Self { pid: Some(pid), code: Some(code), ..Self::pool("orphan") }
+            }
+            Event::Orphan { pid, exit: Exit::Signal { signal, .. } } => {
+                Self { pid: Some(pid), signal: Some(signal), ..Self::pool("orphan") }
+            }
             Event::Retiring { worker, .. } => Self::worker("retiring", worker),
             Event::Killed { worker } => Self::worker("killed", worker),
             Event::Backoff { slot, .. } => Self { slot: Some(slot), ..Self::pool("backoff") },
@@ -89,6 +96,12 @@ pub(super) fn words(out: &mut Text<'_>, event: &Event<'_>) {
         Event::Started { worker } => worker_did(out, worker, "started"),
         Event::Exited { worker, exit, .. } => {
             worker_did(out, worker, "exited");
+            ended_by(out, exit);
+        }
+        Event::Orphan { pid, exit } => {
+            // The words are tini's, whose users look for them.
+            out.say("Reaped zombie process with pid=");
+            out.number(u64::from(pid.get().unsigned_abs()));
             ended_by(out, exit);
         }
         Event::Retiring { worker, age } => {

@@ -12,7 +12,7 @@ use core::ffi::CStr;
 use rustix::process::{Rlimit, WaitOptions};
 
 use super::fd::{self, AsFd, BorrowedFd};
-use super::{Errno, Result, answered, checked};
+use super::{Errno, Result, answered};
 use crate::options::{Limit, Resource, Setup, User};
 use crate::pool::{Pid, SlotId};
 use crate::report::{Failed, Report, Step};
@@ -147,8 +147,7 @@ fn no_new_privs(wanted: bool) -> Result<()> {
 
 fn death_signal(setup: &Setup<'_>, manager: Pid) -> Result<()> {
     let Some(signal) = setup.death_signal else { return Ok(()) };
-    // SAFETY: this prctl takes a number and no pointer.
-    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.get())) })?;
+    super::process::die_with_parent(signal)?;
     // The manager may have died between fork and prctl; then no signal ever comes.
     let parent = rustix::process::getppid().map_or(0, rustix::process::Pid::as_raw_pid);
     if parent == manager.get() { Ok(()) } else { Err(Errno::SRCH) }

@@ -55,7 +55,13 @@ impl Environment {
 ///
 /// `extra` are variables of this one process, for which the environment must have room left.
 #[must_use]
-pub fn execute(path: &CStr, arguments: Strings, environment: &mut Environment, extra: &[&CStr]) -> Errno {
+pub fn execute<'a>(
+    path: &'a CStr,
+    arguments: Strings,
+    environment: &mut Environment,
+    extra: impl Iterator<Item = &'a CStr>,
+    shell_scripts: bool,
+) -> Errno {
     for variable in extra {
         if !environment.add_pointer(variable.as_ptr()) {
             return Errno::TOOBIG;
@@ -63,6 +69,25 @@ pub fn execute(path: &CStr, arguments: Strings, environment: &mut Environment, e
     }
     // SAFETY: `path` is a C string; both arrays end with a null and hold C strings that outlive the call, `extra`'s included.
     unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.rows.as_ptr()) };
+    match last_errno() {
+        Errno::NOEXEC if shell_scripts => execute_by_shell(path, arguments, environment),
+        errno => errno,
+    }
+}
+
+/// Runs a script that does not say by what, as execvp(3) does. Scripts with very many arguments stay what they are.
+fn execute_by_shell(path: &CStr, arguments: Strings, environment: &Environment) -> Errno {
+    let mut rows = [core::ptr::null(); 512];
+    let front = [c"/bin/sh".as_ptr(), path.as_ptr()];
+    let words = front.into_iter().chain(arguments.iter().skip(1).map(CStr::as_ptr));
+    if words.clone().count() >= rows.len() {
+        return Errno::TOOBIG;
+    }
+    for (row, word) in rows.iter_mut().zip(words) {
+        *row = word;
+    }
+    // SAFETY: the path is a string; both arrays end with a null and hold C strings that outlive the call.
+    unsafe { libc::execve(c"/bin/sh".as_ptr(), rows.as_ptr(), environment.rows.as_ptr()) };
     last_errno()
 }
 

@@ -145,6 +145,14 @@ pub fn close_from(first: c_int) {
     }
 }
 
+/// Closes `count` descriptors from `first` up, which nothing in this process owns.
+pub fn close_numbers(first: c_int, count: u16) {
+    for number in (first..).take(usize::from(count)) {
+        // SAFETY: close takes no pointer; the caller vouches that nothing owns what is open there.
+        unsafe { libc::close(number) };
+    }
+}
+
 const CLOSE_RANGE_CLOEXEC: c_uint = 4;
 
 /// `close_range(2)`, by number: not every libc has it.

@@ -14,6 +14,7 @@ pub mod procfs;
 pub mod signal;
 pub mod start;
 pub mod storage;
+pub mod terminal;
 pub mod title;
 
 /// The kernel's word for a failed call, as errno(3) lists it.

@@ -51,6 +51,24 @@ pub fn own_pid() -> Pid {
     Pid::new(raw).unwrap_or(Pid::INIT)
 }
 
+/// Lets orphans among the descendants of this process become its children, as PID 1 does for all.
+///
+/// # Errors
+/// `INVAL` before Linux 3.4.
+pub fn adopt_orphans() -> Result<()> {
+    // SAFETY: this prctl takes a number and no pointer.
+    checked(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(true)) }).map(|_| ())
+}
+
+/// Has the kernel send `signal` to this process when its parent dies.
+///
+/// # Errors
+/// None for a signal that exists.
+pub fn die_with_parent(signal: Signal) -> Result<()> {
+    // SAFETY: this prctl takes a number and no pointer.
+    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.get())) }).map(|_| ())
+}
+
 /// Makes the child `pid` the leader of a process group of its own.
 ///
 /// # Errors

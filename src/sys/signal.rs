@@ -10,7 +10,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
-use super::{Errno, Result, checked, errno_place};
+use super::{Errno, Result, answered, checked, errno_place};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
 
@@ -107,6 +107,30 @@ pub fn install(signal: Signal) -> Result<Previous> {
     #[expect(clippy::as_conversions, clippy::fn_to_numeric_cast_any, reason = "sigaction takes an integer")]
     let address = function as usize;
     set_action(signal, address, flags)
+        .or_else(|errno| if signal.get() == LIBC_OWN { install_raw(signal) } else { Err(errno) })
+}
+
+/// The first real-time signal: musl keeps it for itself and glibc does not.
+const LIBC_OWN: u8 = 34;
+
+/// Does for `signal` what was done for TERM, without libc: the kernel's record of the one becomes that of the other.
+fn install_raw(signal: Signal) -> Result<Previous> {
+    // Handler, flags, way back, mask: what is in it is the kernel's business.
+    let mut record = [0_u64; 4];
+    let (number, size) = (c_int::from(signal.get()), size_of::<u64>());
+    let nothing = core::ptr::null_mut::<u64>();
+    // SAFETY: the record is as long as the kernel's own, which is what it writes for a set of `size` bytes.
+    answered(unsafe { libc::syscall(libc::SYS_rt_sigaction, libc::SIGTERM, nothing, record.as_mut_ptr(), size) })?;
+    let mut old = [0_u64; 4];
+    // SAFETY: the record is one that the kernel gave; the old one has room for another.
+    answered(unsafe { libc::syscall(libc::SYS_rt_sigaction, number, record.as_ptr(), old.as_mut_ptr(), size) })?;
+    let [handler, ..] = old;
+    // SAFETY: all-zero is a valid sigaction: the default action.
+    let mut previous = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
+    if usize::try_from(handler) == Ok(libc::SIG_IGN) {
+        previous.sa_sigaction = libc::SIG_IGN;
+    }
+    Ok(Previous(previous))
 }
 
 /// Gives `signal` its default action, or ignores it.
@@ -155,10 +179,12 @@ pub fn rearm() {
     AWAKE.store(false, Ordering::SeqCst);
 }
 
-/// Takes what arrived of `signal` since the last time; `None`: nothing.
-pub fn take(signal: Signal) -> Option<Received> {
+/// Takes what arrived of `signal` since the last time, but no more than `limit`; `None`: nothing.
+pub fn take(signal: Signal, limit: u32) -> Option<Received> {
     let row = ARRIVALS.get(usize::from(signal.get()))?;
-    let count = row.count.swap(0, Ordering::SeqCst);
+    // Only the handler adds to it meanwhile, so that it cannot fall below what was read.
+    let count = row.count.load(Ordering::SeqCst).min(limit);
+    row.count.fetch_sub(count, Ordering::SeqCst);
     (count > 0).then(|| Received {
         signal,
         count,
@@ -223,16 +249,20 @@ fn wake() {
 /// Puts the default action back and raises the signal again; it is delivered when the handler returns.
 fn act_by_default(number: c_int) {
     let Some(signal) = from_raw(number) else { return };
-    if set_ignored(signal, false).is_err() {
-        return;
+    if set_ignored(signal, false).is_ok() {
+        raise(signal);
     }
-    // SAFETY: `raise` takes no pointer.
-    unsafe { libc::raise(number) };
 }
 
 /// Reads a number that the kernel gave.
 pub(super) fn from_raw(number: c_int) -> Option<Signal> {
     u8::try_from(number).ok().and_then(Signal::new)
+}
+
+/// Sends `signal` to the calling process. Unless it is blocked, it has had its effect on return.
+pub fn raise(signal: Signal) {
+    // SAFETY: raise takes no pointer.
+    unsafe { libc::raise(c_int::from(signal.get())) };
 }
 
 /// Sends `signal` to one process. A process that is gone is no error.

@@ -11,6 +11,7 @@ use cantella::text::Text;
 use super::args;
 use super::settings::{Fault, Settings, Usage};
 use super::table::is_twin;
+use super::values;
 
 static ENVIRONMENT: Lent<Environment> = Lent::new(Environment::EMPTY);
 static POOL: Lent<[u8; 64]> = Lent::new([0; 64]);
@@ -52,12 +53,31 @@ pub fn search_path(settings: &Settings<'static>, variables: Strings) -> Option<&
     edits.chain(variables).find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="))
 }
 
+/// The variables by which a program knows that it is meant, of those that came in; under `--init` the child is.
+pub fn own_pid(settings: &Settings<'_>, variables: Strings) -> [Option<&'static str>; 2] {
+    let init = settings.options.init.is_some();
+    ["LISTEN_PID=", "WATCHDOG_PID="].map(|key| Some(key).filter(|key| init && value(variables, key).is_some()))
+}
+
+/// How many descriptors were handed over to be handed on: under `--init` all that `LISTEN_FDS` counts.
+pub fn listen_fds(settings: &Settings<'_>, variables: Strings) -> u16 {
+    let count = value(variables, "LISTEN_FDS=").filter(|_| settings.options.init.is_some());
+    count.and_then(values::number).and_then(|count| u16::try_from(count).ok()).unwrap_or(0)
+}
+
+/// Gives the value of the variable with this `NAME=`.
+fn value(variables: Strings, key: &str) -> Option<&'static [u8]> {
+    variables.iter().find_map(|variable| variable.to_bytes().strip_prefix(key.as_bytes()))
+}
+
 /// Tells whether a variable of the manager's environment is meant for the worker too.
 fn passes(settings: &Settings<'_>, name: &[u8]) -> bool {
     let init = settings.options.init.is_some();
     let listen = init || !settings.options.setup.close_fds;
-    settings.habits.plain_environment
-        || !(WORKER.contains(&name) || (!init && SERVICE.contains(&name)) || (!listen && LISTEN.contains(&name)))
+    let replaced = init && matches!(name, b"LISTEN_PID" | b"WATCHDOG_PID");
+    !replaced
+        && (settings.habits.plain_environment
+            || !(WORKER.contains(&name) || (!init && SERVICE.contains(&name)) || (!listen && LISTEN.contains(&name))))
 }
 
 /// The two variables that are the same for all workers.

@@ -5,8 +5,8 @@ use core::ffi::CStr;
 use cantella::errno;
 use cantella::error::Error;
 use cantella::manager::Manager;
-use cantella::options::{Options, Output, User};
-use cantella::pool::{GiveUp, Instant, Outcome, Signal, Slot};
+use cantella::options::{Init, Options, Output, User};
+use cantella::pool::{GiveUp, Instant, Outcome, Pid, Signal, Slot};
 use cantella::program::Command;
 use cantella::relay::{BUFFER, Buffers, Channel, Formatter, Sink, Target};
 use cantella::report::{Failed, Step};
@@ -68,8 +68,9 @@ fn supervise(
     variables: Strings,
     mask: SignalSet,
 ) -> Result<u8, Usage<'static>> {
+    play_part(settings);
     let mut options = settings.options;
-    options.handled = handled();
+    options.handled = handled(&options);
     if let Some(user) = &settings.user {
         options.setup.user = Some(look_up(settings, user)?);
     }
@@ -78,19 +79,52 @@ fn supervise(
         arguments: arguments.skip(settings.command),
         environment: environment::build(settings, variables)?,
         mask,
+        named: !settings.habits.plain_environment,
+        own_pid: environment::own_pid(settings, variables),
+        shell_scripts: settings.habits.shell_scripts,
     };
+    options.setup.listen_fds = environment::listen_fds(settings, variables);
     let sink = open_log(settings)?;
     let mut manager =
         Manager::new(&options, table(&options), command, sink).map_err(|error| refusal(settings, error))?;
     // A pool that writes its log to a terminal in the background must not be stopped for it.
-    signal::set_mask(SignalSet::EMPTY.with(Signal::TTIN).with(Signal::TTOU));
-    Ok(code(manager.run()))
+    let background = SignalSet::EMPTY.with(Signal::TTIN).with(Signal::TTOU);
+    signal::set_mask(background.without(options.handled));
+    let outcome = manager.run();
+    Ok(match (&options.init, manager.last_exit()) {
+        (Some(init), Some(exit)) => mapped(init, exit.shell_code()),
+        (Some(_), None) | (None, _) => code(outcome),
+    })
 }
 
-/// Every signal but those by which a shell's job control stops and continues the manager as a whole.
-const fn handled() -> SignalSet {
+/// Does what only the other inits do before they start anything.
+fn play_part(settings: &Settings<'_>) {
+    if let Some(signal) = settings.habits.parent_death_signal {
+        // The signal was checked when the option was read.
+        let _ = process::die_with_parent(signal);
+    }
+    if settings.habits.warn_without_orphans && process::own_pid() != Pid::INIT {
+        let warning = b"tini: neither PID 1 nor a subreaper (-s), so zombie reaping won't work\n";
+        // A closed standard error harms nobody.
+        let _ = fd::write_shared(fd::standard(2), warning);
+    }
+    if settings.habits.pause {
+        process::exit(cantella::idle::idle());
+    }
+}
+
+/// Every signal; but outside init, not those by which a shell's job control stops and continues the manager as a whole.
+const fn handled(options: &Options<'_>) -> SignalSet {
+    if options.init.is_some() {
+        return SignalSet::ALL;
+    }
     let job_control = SignalSet::EMPTY.with(Signal::TSTP).with(Signal::CONT).with(Signal::TTIN).with(Signal::TTOU);
     SignalSet::ALL.without(job_control)
+}
+
+/// The exit code of an init whose child gave `code`.
+fn mapped(init: &Init, code: u8) -> u8 {
+    init.map_exit.get(usize::from(code)).copied().unwrap_or(code)
 }
 
 /// The exit code of an outcome.
@@ -125,7 +159,7 @@ fn find(settings: &Settings<'static>, arguments: Strings, variables: Strings) ->
     let usage =
         |code, rule| Usage { code, ..settings.usage(Subject::Word(command.to_bytes()), None, Fault::Rule(rule)) };
     let search = environment::search_path(settings, variables);
-    let absolute = settings.options.setup.directory.is_some() || settings.habits.leave_directory;
+    let absolute = settings.options.setup.directory.is_some();
     let room = PATH.take().ok_or_else(|| usage(settings.codes.usage, "looked up twice"))?;
     exec::find(command, search, absolute, room).map_err(|errno| match errno {
         Errno::NOENT => usage(settings.codes.not_found, "command not found"),

@@ -78,7 +78,7 @@ static DUMB_INIT: Program = Program {
     codes: Codes { usage: 1, not_found: 2, not_executable: 2 },
     start: |s| {
         s.options.setup.detach = true;
-        s.habits.leave_directory = true;
+        init(s).leave_directory = true;
     },
     option: dumb_init_option,
     variable: |s, name, value| match (name, value) {
@@ -102,7 +102,7 @@ static CATATONIT: Program = Program {
     codes: Codes { usage: 1, not_found: 1, not_executable: 1 },
     start: |s| {
         s.options.subreaper = true;
-        s.habits.leave_directory = true;
+        init(s).leave_directory = true;
     },
     option: |s, letter, _| {
         match letter {
@@ -282,7 +282,7 @@ fn tini_option(settings: &mut Settings<'_>, letter: u8, value: &[u8]) -> Option<
         b'g' => forward_to_group(settings),
         b's' => settings.options.subreaper = true,
         b'v' => settings.habits.verbosity = settings.habits.verbosity.saturating_add(1),
-        b'w' => settings.habits.warn_on_reap = true,
+        b'w' => init(settings).warn_on_reap = true,
         b'e' => settings.map_exit(values::code(value)?, 0)?,
         b'p' => {
             let signal = signals::parse(value).filter(|_| value.starts_with(b"SIG"))?;
@@ -312,7 +312,7 @@ fn dumb_init_option(settings: &mut Settings<'_>, letter: u8, value: &[u8]) -> Op
 fn dumb_init_end(settings: &mut Settings<'_>) {
     let session = settings.options.setup.detach;
     settings.options.setup.process_group = session;
-    let Some(init) = settings.options.init.as_mut() else { return };
+    let init = init(settings);
     init.suspend = true;
     init.forward_to_group = session;
     init.farewell = session;
@@ -330,16 +330,19 @@ fn standard_signal(text: &[u8]) -> Option<Signal> {
     values::code(text).filter(|number| *number <= 31).and_then(Signal::new)
 }
 
-const fn forward_to_group(settings: &mut Settings<'_>) {
-    if let Some(init) = settings.options.init.as_mut() {
-        init.forward_to_group = true;
-    }
+fn forward_to_group(settings: &mut Settings<'_>) {
+    init(settings).forward_to_group = true;
+}
+
+/// What the program does as an init; all three are nothing else.
+fn init<'s>(settings: &'s mut Settings<'_>) -> &'s mut Init {
+    settings.options.init.get_or_insert(Init::DEFAULT)
 }
 
 /// Says everything, which orphans are reaped too.
-const fn talk(settings: &mut Settings<'_>) {
+fn talk(settings: &mut Settings<'_>) {
     settings.habits.verbosity = 3;
-    settings.habits.warn_on_reap = true;
+    init(settings).warn_on_reap = true;
 }
 
 /// The least level that is said.

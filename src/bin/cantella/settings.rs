@@ -137,12 +137,8 @@ pub struct Habits {
     pub parent_death_signal: Option<Signal>,
     /// Run nothing: reap, and wait for TERM or INT.
     pub pause: bool,
-    /// The manager itself leaves for `/` once COMMAND is found.
-    pub leave_directory: bool,
     /// A script without `#!` is run by /bin/sh, as execvp(3) does.
     pub shell_scripts: bool,
-    /// Say which orphans are reaped, at the level of warnings.
-    pub warn_on_reap: bool,
     /// Warn when orphans will not come here: neither PID 1 nor a subreaper.
     pub warn_without_orphans: bool,
     /// How much is said: 0 errors, 1 warnings too, 2 what happens, 3 everything.
@@ -155,9 +151,7 @@ impl Habits {
         plain_environment: false,
         parent_death_signal: None,
         pause: false,
-        leave_directory: false,
         shell_scripts: false,
-        warn_on_reap: false,
         warn_without_orphans: false,
         verbosity: 0,
     };

@@ -1,0 +1,99 @@
+//! What is left of the tree when the last worker is gone: orphans that came to this process to be reaped.
+
+use core::time::Duration;
+
+use super::Manager;
+use crate::observe::Observer;
+use crate::pool::{Instant, Pid, Signal};
+use crate::program::Program;
+use crate::sys::{Errno, process, procfs, signal};
+
+/// How long killed strays may take to go; one that hangs in the kernel is left to it.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The strays that were asked to end already. Beyond these, some are asked twice.
+#[derive(Debug)]
+struct Asked {
+    pids: [Option<Pid>; 128],
+}
+
+impl Asked {
+    /// Notes a stray; false if it was noted before.
+    fn note(&mut self, pid: Pid) -> bool {
+        let new = !self.pids.contains(&Some(pid));
+        if new {
+            self.pids.rotate_right(1);
+            if let Some(first) = self.pids.first_mut() {
+                *first = Some(pid);
+            }
+        }
+        new
+    }
+}
+
+impl<P: Program, O: Observer> Manager<'_, P, O> {
+    /// Asks all strays to end, kills those that are left at `until`, and returns when all are reaped.
+    pub(super) fn drain_strays(&mut self, until: Option<Instant>) {
+        let mut asked = Asked { pids: [None; 128] };
+        let mut until = until;
+        let stops = self.stops;
+        self.children = true;
+        loop {
+            self.reap();
+            if !self.children && process::look(false) == Err(Errno::CHILD) {
+                return;
+            }
+            if self.stops > stops {
+                until = Some(self.now);
+            }
+            if until.is_some_and(|until| until <= self.now) {
+                return self.kill_strays();
+            }
+            self.ask_strays(&mut asked);
+            self.due = until;
+            self.listen(None);
+            self.speak();
+        }
+    }
+
+    /// Asks those that came since the last time.
+    fn ask_strays(&self, asked: &mut Asked) {
+        if self.gear.pid == Pid::INIT {
+            // PID 1 reaches everybody at once.
+            if asked.note(Pid::INIT) {
+                let _ = signal::send_everybody(Signal::TERM);
+                let _ = signal::send_everybody(Signal::CONT);
+            }
+            return;
+        }
+        // Without /proc nobody can be named; the child's group was asked when the child ended.
+        let _ = procfs::for_each_child(self.gear.pid, |pid| {
+            if asked.note(pid) {
+                let _ = signal::send(pid, Signal::TERM);
+                let _ = signal::send(pid, Signal::CONT);
+            }
+        });
+    }
+
+    /// Kills all strays, and those that come to this process through their deaths.
+    fn kill_strays(&mut self) {
+        let until = self.now.after(GRACE);
+        while self.now < until {
+            if self.gear.pid == Pid::INIT {
+                let _ = signal::send_everybody(Signal::KILL);
+            } else {
+                let _ = procfs::for_each_child(self.gear.pid, |pid| {
+                    let _ = signal::send(pid, Signal::KILL);
+                });
+            }
+            self.children = true;
+            self.reap();
+            if process::look(false) == Err(Errno::CHILD) {
+                return;
+            }
+            self.due = Some(until);
+            self.listen(None);
+            self.speak();
+        }
+    }
+}
