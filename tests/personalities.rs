@@ -120,7 +120,7 @@ fn their_exit_codes_are_kept() {
 fn their_wrong_usage_is_refused_with_their_code() {
     let code = "must be an exit code from 0 to 255";
     let pair = "must be SIGNUM:SIGNUM, both from 1 to 31, the second also 0";
-    let unknown = "no such option; see --help";
+    let unknown = "no such option; see -h";
     for (argv, expected) in [
         (&["tini"][..], "tini: COMMAND: missing; see -h"),
         (&["tini", "-s", "--"], "tini: COMMAND: missing; see -h"),

@@ -9,6 +9,7 @@ use arguments::{help, line, printed, refused};
 use cantella::options::MAX_GROUPS;
 use cantella::pool::GiveUp;
 use cantella::sys::exec::MAX_VARIABLES;
+use cantella::sys::title::MAX_BYTES;
 
 /// Values that signals are not.
 const NO_SIGNALS: &[&str] = &["term", "SIG", "0", "32", "33", "65", "-1", "RTMIN-1", "RTMAX+1", "TERM,INT", "NONE"];
@@ -170,7 +171,7 @@ fn what_is_no_option_is_refused() {
         ("-hV", "-hV"),
         ("--\u{1b}[2J", "--\\x1b[2J"),
     ] {
-        let expected = format!("cantella: {shown}: no such option; see --help");
+        let expected = format!("cantella: {shown}: no such option; see -h");
         assert_eq!(refused(&["cantella", word, "true"], &[]), (expected, 125));
     }
 }
@@ -352,10 +353,13 @@ fn texts_tell_the_limits_that_hold() {
     assert!(allowed("pool").contains(&format!("1 to {NAME_BYTES}")));
     for said in [
         format!("1 to {MAX_WORKERS}"),
+        format!(
+            "Limits: {MAX_WORKERS} workers; {MAX_ENV} names for --env, {MAX_VARIABLES} variables in all; {MAX_GROUPS} groups"
+        ),
+        format!("{MAX_BYTES} bytes of arguments"),
         format!("(0 to {})", GiveUp::MAX),
         format!("at most {MAX_ENV} names"),
         format!("at most {MAX_GROUPS})"),
-        format!("have {MAX_VARIABLES} entries"),
     ] {
         assert!(help::HELP.contains(&said), "{said}");
     }

@@ -89,6 +89,10 @@ Durations: 250ms, 10s, 1h30m, 2d; a bare number is seconds. Signals: TERM,
 SIGTERM, 15, RTMIN+1, RTMAX-1. Of an option given twice the last counts. A flag
 has no value; a short option's value may be attached: -w5.
 
+Limits: 1024 workers; 64 names for --env, 4096 variables in all; 64 groups of a
+user, 1 MiB of /etc/passwd and /etc/group; 65536 bytes of arguments with --name.
+Beyond a limit nothing is started.
+
 Environment:
   CANTELLA_<NAME>           stands for --name VALUE: CANTELLA_MAX_AGE=1h; 1 or 0
                             for a flag, CANTELLA_DETACH=0 for --no-detach,
@@ -96,8 +100,7 @@ Environment:
                             line wins, an empty value counts as unset, workers
                             do not see them. --help and --version have none.
   Each worker finds CANTELLA_WORKER_SLOT (from 0), CANTELLA_WORKER_GENERATION
-  (from 1), CANTELLA_WORKER_POOL and CANTELLA_MANAGER_PID. The environment may
-  have 4096 entries, those of --env included.
+  (from 1), CANTELLA_WORKER_POOL and CANTELLA_MANAGER_PID.
 
 Signals:
   TERM, INT                 shut down; a second one kills the workers

@@ -291,7 +291,7 @@ impl Usage<'_> {
             text.say("\": ");
         }
         let (before, what) = match self.fault {
-            Fault::Unknown => ("", "no such option; see --help"),
+            Fault::Unknown => ("", "no such option; see -h"),
             Fault::Missing(allowed) => ("a value is missing; must be ", allowed),
             Fault::Unwanted => ("", "takes no value"),
             Fault::Wrong(allowed) => ("must be ", allowed),
