@@ -32,6 +32,13 @@ use init::Job;
 const REAPS: usize = 1024;
 /// Workers forked in one turn at most, so that signals are answered while a large pool starts.
 const SPAWNS: usize = 64;
+/// Exit codes of a child whose start failed, as a shell gives them.
+const NOT_FOUND: u8 = 127;
+const EXEC_FAILED: u8 = 126;
+/// The manager's own rows of the poll array: the self-pipe, the pipe of reports, the log target.
+const WAKE: usize = 0;
+const REPORTS: usize = 1;
+const WRITABLE: usize = 2;
 /// How long a turn may sleep when the kernel cannot tell news from none.
 const STUMBLE: Duration = Duration::from_millis(100);
 
@@ -131,8 +138,15 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     fn listen(&mut self, timeout: Option<Duration>) {
         self.sleep(timeout);
         self.now = self.clock.turn(clock::monotonic(), self.due);
-        self.hear_signals();
-        self.hear_reports();
+        if self.has_news(WAKE) {
+            self.hear_signals();
+        }
+        if self.has_news(REPORTS) {
+            self.hear_reports();
+        }
+        if self.has_news(WRITABLE) {
+            self.observer.writable();
+        }
         self.reap();
     }
 
@@ -166,9 +180,17 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let left = due.map(|due| due.since(self.clock.pool_time(clock::monotonic())));
         let limit = [left, timeout].into_iter().flatten().min();
         if fd::poll(self.rows, limit).is_err() {
-            // No memory for the kernel's own table. Signals still come in, so only a short nap is lost.
+            // No memory for the kernel's own table: a short nap, then a look at everything that may have news.
             let _ = fd::poll(&mut [], Some(limit.unwrap_or(STUMBLE).min(STUMBLE)));
+            for row in self.rows.iter_mut() {
+                row.revents = row.events;
+            }
         }
+    }
+
+    /// Tells whether one of the manager's own rows has news.
+    fn has_news(&self, row: usize) -> bool {
+        self.rows.get(row).is_some_and(|row| row.revents != 0)
     }
 
     fn hear_signals(&mut self) {
@@ -267,8 +289,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let worker = Worker { slot, pid };
         let asked = self.pool.slot(slot.index).is_some_and(|slot| !matches!(slot.state(), State::Running { .. }));
         self.relay.ended(slot.index, &mut self.observer, self.now);
-        // The report of a start that failed is always there before the end that follows it.
-        self.hear_reports();
+        if matches!(exit, Exit::Code(EXEC_FAILED | NOT_FOUND)) {
+            // The report of a start that failed is always there before the end that follows it.
+            self.hear_reports();
+        }
         self.pool.handle(News::Exited { slot, exit }, self.now);
         self.tell_exit(worker, exit, asked);
         self.tell_backoff(slot);
@@ -403,7 +427,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         process::exit(ran.unwrap_or_else(|failed| {
             // A manager that is gone hears nothing, and the exit code says the rest.
             let _ = fd::write(self.gear.reports.write.as_fd(), &Report { slot, failed }.encode());
-            if failed.errno == Errno::NOENT.raw_os_error() { 127 } else { 126 }
+            if failed.errno == Errno::NOENT.raw_os_error() { NOT_FOUND } else { EXEC_FAILED }
         }))
     }
 
@@ -482,11 +506,11 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             self.due = until;
             self.sleep(if stuck { None } else { Some(Duration::ZERO) });
             self.now = self.clock.pool_time(clock::monotonic());
-            let rows = self.rows.get(OWN_ROWS..).unwrap_or_default();
-            let unread = rows.iter().any(|row| row.revents != 0);
-            self.relay.carry(rows, &mut self.observer, self.now);
-            self.observer.flush(self.now);
-            let empty = !unread && !self.relay.is_holding() && self.observer.want() == Want::Nothing;
+            if self.has_news(WRITABLE) {
+                self.observer.writable();
+            }
+            self.speak();
+            let empty = !self.relay.is_owing() && self.observer.want() == Want::Nothing;
             if empty || self.is_hurried() || until.is_some_and(|until| until <= self.now) {
                 break;
             }

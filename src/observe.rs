@@ -221,7 +221,10 @@ pub trait Observer {
     /// Ends a turn of the loop: what was gathered is to be passed on now.
     fn flush(&mut self, _now: Instant) {}
 
-    /// Tells what the observer waits for; the manager then calls [`flush`](Self::flush).
+    /// Hears that the descriptor it waits for has become writable.
+    fn writable(&mut self) {}
+
+    /// Tells what the observer waits for.
     fn want(&self) -> Want {
         Want::Nothing
     }

@@ -30,6 +30,8 @@ pub struct Gear {
     pub lifeline: Option<OwnedFd>,
     /// The limit of open files at the start, if it had to be raised.
     pub open_files: Option<Rlimit>,
+    /// Descriptors from 3 up that were handed over to be handed on.
+    pub listen_fds: u16,
     /// The signals that were ignored at the start.
     pub ignored: SignalSet,
 }
@@ -42,6 +44,7 @@ pub fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>) -> Result<Gear, Err
     let mask = signal::set_mask(SignalSet::ALL);
     let pid = process::own_pid();
     fd::hold_standard().map_err(system("hold the standard descriptors"))?;
+    let listen_fds = fd::count_open(3, options.setup.listen_fds);
     let open_files = allow_descriptors(options)?;
     let wake = own_pipe("make the self-pipe")?;
     let reports = own_pipe("make the pipe of reports")?;
@@ -50,12 +53,12 @@ pub fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>) -> Result<Gear, Err
         relay.open().map_err(system("make the pipes of the workers"))?;
     }
     if options.setup.close_fds {
-        fd::close_on_exec_from(i32::from(options.setup.listen_fds).saturating_add(3));
+        fd::close_on_exec_from(i32::from(listen_fds).saturating_add(3));
     }
     if options.subreaper {
         process::adopt_orphans().map_err(system("become a subreaper"))?;
     }
-    let mut gear = Gear { pid, wake, reports, stdin, lifeline, open_files, ignored: SignalSet::EMPTY };
+    let mut gear = Gear { pid, wake, reports, stdin, lifeline, open_files, listen_fds, ignored: SignalSet::EMPTY };
     rehearse(&options.setup, &gear)?;
     signal::wake_through(gear.wake.write.as_raw_fd(), pid);
     for signal in options.handled.iter() {
@@ -73,7 +76,8 @@ fn system(step: &'static str) -> impl Fn(Errno) -> Error {
 }
 
 fn allow_descriptors(options: &Options<'_>) -> Result<Option<Rlimit>, Error> {
-    let needed = u64::from(options.policy.workers).saturating_mul(4).saturating_add(OWN_DESCRIPTORS);
+    let a_worker = if options.setup.output == Output::Relay { 4 } else { 0 };
+    let needed = u64::from(options.policy.workers).saturating_mul(a_worker).saturating_add(OWN_DESCRIPTORS);
     limit::allow_open_files(needed).map_err(|allowed| Error::Descriptors { needed, allowed })
 }
 

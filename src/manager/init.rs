@@ -117,7 +117,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             let _ = rustix::process::chdir(c"/");
         }
         if self.pool.policy().restart == Restart::Never {
-            fd::close_numbers(3, self.options.setup.listen_fds);
+            fd::close_numbers(3, self.gear.listen_fds);
         }
         self.forward_signals(init);
     }

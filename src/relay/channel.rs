@@ -23,8 +23,8 @@ struct Owner {
 #[derive(Clone, Copy, Debug)]
 struct Legacy {
     owner: Owner,
-    /// How many of the next bytes are its; at 0 its last line ends.
-    bytes: usize,
+    /// How many of the next bytes are its, at most what a pipe holds; at 0 its last line ends.
+    bytes: u32,
 }
 
 /// One pipe and the line that is read from it.
@@ -46,7 +46,7 @@ impl Flow {
 
     /// How much one read may take: not beyond what a dead worker left, so that a chunk has one owner.
     fn allowance(&self, room: usize) -> usize {
-        self.legacy.map_or(room, |legacy| legacy.bytes.min(room))
+        self.legacy.map_or(room, |legacy| usize::try_from(legacy.bytes).map_or(room, |bytes| bytes.min(room)))
     }
 }
 
@@ -144,7 +144,7 @@ impl<'a> Relay<'a> {
             let flow = if stream == Stream::Out { out } else { err };
             let (Some(pipe), Some(owner), None) = (&flow.pipe, channel.current, flow.legacy) else { continue };
             let bytes = fd::waiting(pipe.read.as_fd()).saturating_add(unread);
-            flow.legacy = Some(Legacy { owner, bytes });
+            flow.legacy = Some(Legacy { owner, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
             while self.has_legacy_bytes(place) && self.read(place, observer, now) {}
             self.settle(place, observer);
         }
@@ -197,6 +197,12 @@ impl<'a> Relay<'a> {
             }
             relay.emit(place, observer, Lines::end);
         });
+    }
+
+    /// Tells whether bytes of a dead worker were not passed on yet.
+    #[must_use]
+    pub fn is_owing(&self) -> bool {
+        self.held.is_some() || self.channels.iter().flat_map(|channel| &channel.flows).any(|flow| flow.legacy.is_some())
     }
 
     /// Tells whether a chunk waits for the observer.
@@ -255,7 +261,7 @@ impl<'a> Relay<'a> {
         };
         let used = chunk.len().saturating_sub(rest.len());
         if let Some(legacy) = &mut flow.legacy {
-            legacy.bytes = legacy.bytes.saturating_sub(used);
+            legacy.bytes = legacy.bytes.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX));
         }
         if flow.lines.is_pending() && (finished || flow.waiting_since == Instant::ZERO) {
             flow.waiting_since = now;

@@ -26,6 +26,9 @@ pub const BUFFER: usize = BATCH + HEADROOM;
 /// How long a target that has no room (a full disk) is left alone before the next try.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long a target is left alone that took nothing although poll(2) called it writable.
+const LIE: Duration = Duration::from_millis(100);
+
 /// Where records go.
 #[derive(Debug)]
 pub enum Target {
@@ -82,6 +85,7 @@ const fn is_full(errno: Errno) -> bool {
 
 /// Formats events and writes them to a target.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the target or the turn")]
 pub struct Sink<'a> {
     target: Target,
     formatter: Formatter<'a>,
@@ -98,6 +102,8 @@ pub struct Sink<'a> {
     dropped: u64,
     /// What the target's last refusal was, if the last write was refused.
     refusal: Option<Errno>,
+    /// Whether the target said since that it has room.
+    invited: bool,
     retry_at: Option<Instant>,
     /// Whether the last write ended within a record.
     torn: bool,
@@ -118,6 +124,7 @@ impl<'a> Sink<'a> {
             stamped: false,
             dropped: 0,
             refusal: None,
+            invited: false,
             retry_at: None,
             torn: false,
             reopen: false,
@@ -152,7 +159,7 @@ impl<'a> Sink<'a> {
     /// Writes until nothing waits or the target refuses.
     fn write_out(&mut self) {
         self.open_anew();
-        if self.retry_at.is_some() {
+        if self.retry_at.is_some() || (self.is_stuck() && !self.invited) {
             return;
         }
         // Each turn of this loop writes something or ends it.
@@ -168,11 +175,17 @@ impl<'a> Sink<'a> {
     }
 
     fn wrote(&mut self, bytes: usize) {
+        self.invited = false;
         self.start = self.start.saturating_add(bytes).min(self.end);
         let last = self.start.checked_sub(1).and_then(|last| self.buffer.get(last));
         self.torn = last != Some(&b'\n');
         self.refusal = None;
         self.open_anew();
+    }
+
+    /// Tells whether the target was full when it was last written to.
+    fn is_stuck(&self) -> bool {
+        self.refusal == Some(Errno::AGAIN)
     }
 
     /// Deals with a target that did not take what it was given.
@@ -184,6 +197,16 @@ impl<'a> Sink<'a> {
         }
         if errno != Errno::AGAIN && !known {
             self.complain(&Event::Trouble { failure: Failure { step: "write the log", errno: errno.raw_os_error() } });
+        }
+    }
+
+    /// How long to wait before the next try, where poll(2) cannot tell when to make it.
+    const fn patience(&self) -> Option<Duration> {
+        match self.refusal {
+            Some(errno) if is_full(errno) => Some(RETRY),
+            // A terminal that nobody reads is called writable all the time.
+            Some(Errno::AGAIN) if self.invited => Some(LIE),
+            Some(_) | None => None,
         }
     }
 
@@ -264,12 +287,17 @@ impl Observer for Sink<'_> {
     fn flush(&mut self, now: Instant) {
         self.stamped = false;
         if self.retry_at.is_some_and(|at| at <= now) {
-            self.retry_at = None;
+            (self.retry_at, self.invited) = (None, true);
         }
         self.write_out();
-        if self.refusal.is_some_and(is_full) && self.retry_at.is_none() {
-            self.retry_at = Some(now.after(RETRY));
+        if self.retry_at.is_none() {
+            self.retry_at = self.patience().map(|patience| now.after(patience));
+            self.invited = false;
         }
+    }
+
+    fn writable(&mut self) {
+        self.invited = true;
     }
 
     fn want(&self) -> Want {

@@ -103,14 +103,24 @@ pub fn reopen_terminal(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
 /// As open(2) on the root directory.
 pub fn hold_standard() -> Result<()> {
     for number in 0..=2 {
-        // SAFETY: fcntl with F_GETFD takes no pointer, and a number that is not open is an error, not a fault.
-        if checked(unsafe { libc::fcntl(number, libc::F_GETFD) }) == Err(Errno::BADF) {
+        if !is_open(number) {
             let held = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
             // It must stay open for good; the number is the lowest free one, which is `number`.
             core::mem::forget(held);
         }
     }
     Ok(())
+}
+
+fn is_open(number: c_int) -> bool {
+    // SAFETY: fcntl with F_GETFD takes no pointer, and a number that is not open is an error, not a fault.
+    checked(unsafe { libc::fcntl(number, libc::F_GETFD) }).is_ok()
+}
+
+/// Counts the open descriptors from `first` up, without a gap and `most` at most.
+#[must_use]
+pub fn count_open(first: c_int, most: u16) -> u16 {
+    (0..most).zip(first..).take_while(|(_, number)| is_open(*number)).fold(0, |_, (index, _)| index.saturating_add(1))
 }
 
 /// Names a descriptor by number for as long as the program runs.

@@ -34,9 +34,7 @@ pub fn build(settings: &Settings<'static>, variables: Strings) -> Result<&'stati
         || settings.usage(args::subject(settings, "env"), None, Fault::Rule("more than 4096 environment variables"));
     let environment = ENVIRONMENT.take().ok_or_else(too_many)?;
     let edits = settings.env.entries();
-    let inherited = variables
-        .iter()
-        .filter(|variable| !settings.env.clear && passes(settings, name(variable)) && !is_twin(variable));
+    let inherited = variables.iter().filter(|variable| !settings.env.clear && passes(settings, variable));
     let kept = inherited.filter(|variable| edits.iter().all(|edit| name(edit) != name(variable)));
     let named = (!settings.habits.plain_environment).then(|| names(settings)).into_iter().flatten().flatten();
     for variable in kept.chain(edits.iter().copied()).chain(named) {
@@ -71,13 +69,17 @@ fn value(variables: Strings, key: &str) -> Option<&'static [u8]> {
 }
 
 /// Tells whether a variable of the manager's environment is meant for the worker too.
-fn passes(settings: &Settings<'_>, name: &[u8]) -> bool {
+fn passes(settings: &Settings<'_>, variable: &CStr) -> bool {
+    let name = name(variable);
     let init = settings.options.init.is_some();
     let listen = init || !settings.options.setup.close_fds;
-    let replaced = init && matches!(name, b"LISTEN_PID" | b"WATCHDOG_PID");
-    !replaced
-        && (settings.habits.plain_environment
-            || !(WORKER.contains(&name) || (!init && SERVICE.contains(&name)) || (!listen && LISTEN.contains(&name))))
+    if init && matches!(name, b"LISTEN_PID" | b"WATCHDOG_PID") {
+        // The child gets its own.
+        return false;
+    }
+    let service = !init && SERVICE.contains(&name);
+    let handed_over = !listen && LISTEN.contains(&name);
+    settings.habits.plain_environment || !(WORKER.contains(&name) || service || handed_over || is_twin(variable))
 }
 
 /// The two variables that are the same for all workers.

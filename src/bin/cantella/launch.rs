@@ -38,6 +38,9 @@ static INPUT_BUFFER: Lent<[u8; INPUT]> = Lent::new([0; INPUT]);
 static LOG_BUFFER: Lent<[u8; BUFFER]> = Lent::new([0; BUFFER]);
 static PATH: Lent<[u8; PATH_MAX]> = Lent::new([0; PATH_MAX]);
 static ARGUMENTS: Lent<title::Copy> = Lent::new(title::Copy::EMPTY);
+/// Why `--name` cannot be had.
+const TOO_LONG: &str = "at most 4096 arguments of 65536 bytes in all can make room for a name";
+
 /// The user and group files, one behind the other.
 static ACCOUNTS: Lent<[u8; 1 << 20]> = Lent::new([0; 1 << 20]);
 
@@ -54,8 +57,7 @@ pub fn launch(
     let Some(name) = settings.options.name else { return supervise(settings, arguments, variables, mask) };
     // The name is written over the arguments, so that everything that was read from them is read again from a copy.
     let copy = ARGUMENTS.take().and_then(|room| room.fill(arguments));
-    let copy =
-        copy.ok_or_else(|| fault(settings, "name", "the arguments are too long to be renamed: at most 65536 bytes"))?;
+    let copy = copy.ok_or_else(|| fault(settings, "name", None, Fault::Rule(TOO_LONG)))?;
     let Parsed::Run(settings) = args::parse(copy.iter(), variables.iter())? else { return Ok(0) };
     let name = settings.options.name.unwrap_or(name);
     title::rename(arguments, name, "-pm");
@@ -173,7 +175,7 @@ fn open_log(settings: &Settings<'static>) -> Result<Sink<'static>, Usage<'static
         Log::None => Target::None,
         Log::File(path) => Target::file(path).map_err(|errno| {
             let reason = errno::text(errno.raw_os_error()).unwrap_or("cannot be opened");
-            settings.usage(args::subject(settings, "log"), Some(path.to_bytes()), Fault::Rule(reason))
+            fault(settings, "log", Some(path), Fault::Rule(reason))
         })?,
     };
     let formatter = Formatter::new(settings.format, settings.options.pool, process::own_pid());
@@ -205,28 +207,25 @@ fn read_file<'r>(path: &CStr, room: &'r mut [u8]) -> Option<(&'r [u8], &'r mut [
     Some((text, rest))
 }
 
-fn fault(settings: &Settings<'_>, option: &'static str, rule: &'static str) -> Usage<'static> {
-    Usage {
-        program: settings.program,
-        subject: args::subject(settings, option),
-        value: None,
-        fault: Fault::Rule(rule),
-        code: settings.codes.usage,
-    }
+/// Says what is wrong with an option, or with the environment twin that was given in its place.
+fn fault<'v>(settings: &Settings<'_>, option: &'static str, value: Option<&'v CStr>, fault: Fault) -> Usage<'v> {
+    settings.usage(args::subject(settings, option), value.map(CStr::to_bytes), fault)
 }
 
 /// Says why the manager could not start, in the words of the option that asked for it.
-fn refusal(settings: &Settings<'_>, error: Error) -> Usage<'static> {
+fn refusal(settings: &Settings<'static>, error: Error) -> Usage<'static> {
+    let because = |errno| Fault::Rule(errno::text(errno).unwrap_or("refused by the kernel"));
     match error {
-        Error::Policy(_) => fault(settings, "workers", "the numbers do not go together"),
-        Error::Descriptors { .. } => fault(settings, "workers", "needs more open files than RLIMIT_NOFILE allows"),
-        Error::Setup(Failed { step, errno }) => {
-            fault(settings, option_of(step), errno::text(errno).unwrap_or("refused by the kernel"))
+        Error::Policy(_) => fault(settings, "workers", None, Fault::Rule("the numbers do not go together")),
+        Error::Descriptors { needed, allowed } => {
+            fault(settings, "workers", None, Fault::OpenFiles { needed, allowed })
         }
-        Error::System(failure) => Usage {
-            subject: Subject::Word(failure.step.as_bytes()),
-            ..fault(settings, "workers", errno::text(failure.errno).unwrap_or("refused by the kernel"))
-        },
+        Error::Setup(Failed { step, errno }) => {
+            let directory = settings.options.setup.directory.filter(|_| step == Step::Directory);
+            let user = settings.user.map(|user| user.text).filter(|_| step == Step::User);
+            fault(settings, option_of(step), directory.or(user), because(errno))
+        }
+        Error::System(failure) => settings.usage(Subject::Word(failure.step.as_bytes()), None, because(failure.errno)),
     }
 }
 

@@ -258,6 +258,13 @@ pub enum Fault {
     Wrong(&'static str),
     /// What it says does not go with the rest.
     Rule(&'static str),
+    /// It needs more open files than are allowed.
+    OpenFiles {
+        /// How many are needed.
+        needed: u64,
+        /// How many are allowed.
+        allowed: u64,
+    },
 }
 
 /// A wrong option, value or combination.
@@ -296,9 +303,16 @@ impl Usage<'_> {
             Fault::Unwanted => ("", "takes no value"),
             Fault::Wrong(allowed) => ("must be ", allowed),
             Fault::Rule(rule) => ("", rule),
+            Fault::OpenFiles { .. } => ("", "not enough open files (RLIMIT_NOFILE): "),
         };
         text.say(before);
         text.say(what);
+        if let Fault::OpenFiles { needed, allowed } = self.fault {
+            text.number(needed);
+            text.say(" needed, ");
+            text.number(allowed);
+            text.say(" allowed");
+        }
         text.say("\n");
     }
 }
