@@ -5,11 +5,10 @@
 use core::time::Duration;
 
 use crate::error::Error;
-use crate::observe::{Cause, Event, Failure, Level, Observer, Want, Worker};
+use crate::observe::{Cause, Event, Failure, Observer, Want, Worker};
 use crate::options::{KillMode, Options};
 use crate::pool::{
-    Action, Clock, Exit, Instant, News, Outcome, Phase, Pid, Pool, Request, Restart, Signal, Slot, SlotId, State, Told,
-    Why,
+    Action, Clock, Exit, Instant, News, Outcome, Phase, Pid, Pool, Request, Signal, Slot, SlotId, State, Told, Why,
 };
 use crate::program::{Birth, Program};
 use crate::relay::{Relay, level};
@@ -17,19 +16,19 @@ use crate::report::Report;
 use crate::signals::SignalSet;
 use crate::start::{Gear, gear_up};
 use crate::sys::fd::{self, AsFd, AsRawFd, PollRow};
-use crate::sys::process::{self, Forked, Seen};
+use crate::sys::process::{self, Forked};
 use crate::sys::procfs::{self, Catches};
-use crate::sys::signal::{self, Received};
+use crate::sys::signal::{self};
 use crate::sys::{Errno, child, clock, terminal};
 use crate::table::{OWN_ROWS, Table};
 
+mod close;
+mod hear;
 mod init;
 mod strays;
 
 use init::Job;
 
-/// Children reaped in one turn at most; the rest have a turn of their own.
-const REAPS: usize = 1024;
 /// Workers forked in one turn at most, so that signals are answered while a large pool starts.
 const SPAWNS: usize = 64;
 /// Exit codes of a child whose start failed, as a shell gives them.
@@ -193,132 +192,6 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.rows.get(row).is_some_and(|row| row.revents != 0)
     }
 
-    fn hear_signals(&mut self) {
-        let mut bytes = [0; 16];
-        // Emptied first and looked at second: what comes in between writes a byte for the next turn.
-        while fd::read(self.gear.wake.read.as_fd(), &mut bytes).is_ok_and(|count| count == bytes.len()) {}
-        signal::rearm();
-        if let Some(init) = &self.options.init {
-            return self.forward_signals(init);
-        }
-        let pause = signal::take(Signal::USR1, u32::MAX);
-        let resume = signal::take(Signal::USR2, u32::MAX);
-        for signal in SignalSet::ALL.iter() {
-            if let Some(received) = signal::take(signal, u32::MAX) {
-                self.hear_signal(received);
-            }
-        }
-        self.hear_pauses(pause, resume);
-    }
-
-    /// The last request that was received wins.
-    fn hear_pauses(&mut self, pause: Option<Received>, resume: Option<Received>) {
-        let pause_is_last = match (pause, resume) {
-            (None, None) => return,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            // The order wraps around, so it is compared by distance.
-            (Some(pause), Some(resume)) => pause.order.wrapping_sub(resume.order) < u32::MAX / 2,
-        };
-        self.ask(if pause_is_last { Request::Pause { until: None } } else { Request::Resume { at: None } });
-    }
-
-    fn hear_signal(&mut self, received: Received) {
-        match received.signal {
-            Signal::TERM | Signal::INT => {
-                // Two are as good as many: the second one kills.
-                for _ in 0..received.count.min(2) {
-                    self.ask(Request::Stop);
-                }
-            }
-            Signal::QUIT => self.ask(Request::Kill),
-            Signal::CHLD => self.children = true,
-            Signal::HUP => self.observer.reopen(),
-            Signal::PIPE => {}
-            signal if self.noted.has(signal) => {}
-            signal => {
-                self.noted = self.noted.with(signal);
-                self.tell(&Event::Ignored { signal });
-            }
-        }
-    }
-
-    /// Reads what children report of starts that failed.
-    fn hear_reports(&mut self) {
-        let mut bytes = [0; Report::LEN];
-        // No more reports can be waiting than children were forked.
-        for _ in 0..SPAWNS {
-            let Ok(Report::LEN) = fd::read(self.gear.reports.read.as_fd(), &mut bytes) else { return };
-            let Some(report) = Report::decode(&bytes) else { continue };
-            let Some(worker) = self.worker(report.slot) else { continue };
-            let failure = Failure { step: report.failed.step.name(), errno: report.failed.errno };
-            self.tell(&Event::ExecFailed { worker, failure });
-            self.pool.handle(News::ExecFailed { slot: report.slot }, self.now);
-        }
-    }
-
-    /// Reaps what has ended, if a signal said that something has.
-    fn reap(&mut self) {
-        if !core::mem::take(&mut self.children) {
-            return;
-        }
-        for _ in 0..REAPS {
-            match process::look(self.options.init.is_some()) {
-                Ok(Some(Seen::Ended(pid, exit))) => self.bury(pid, exit),
-                Ok(Some(Seen::Stopped(pid, signal))) => self.suspend(pid, signal),
-                Ok(None) | Err(_) => return,
-            }
-        }
-        self.children = true;
-    }
-
-    /// Reaps one child. Until then its pid and the id of its group are still its own.
-    fn bury(&mut self, pid: Pid, exit: Exit) {
-        let Some(slot) = self.pool.find(pid) else {
-            process::reap(pid);
-            return self.tell_orphan(pid, exit);
-        };
-        if let Some(init) = &self.options.init {
-            self.part_from_group(init, pid);
-        } else if self.options.kill_mode != KillMode::Worker {
-            // Whoever is left in the group would pile up. That nobody is left is the usual case.
-            self.send(pid, Signal::KILL, true);
-        }
-        process::reap(pid);
-        self.last_exit = Some(exit);
-        let worker = Worker { slot, pid };
-        let asked = self.pool.slot(slot.index).is_some_and(|slot| !matches!(slot.state(), State::Running { .. }));
-        self.relay.ended(slot.index, &mut self.observer, self.now);
-        if matches!(exit, Exit::Code(EXEC_FAILED | NOT_FOUND)) {
-            // The report of a start that failed is always there before the end that follows it.
-            self.hear_reports();
-        }
-        self.pool.handle(News::Exited { slot, exit }, self.now);
-        self.tell_exit(worker, exit, asked);
-        self.tell_backoff(slot);
-    }
-
-    /// An end is nothing to talk of where the exit code says it all.
-    fn tell_exit(&mut self, worker: Worker, exit: Exit, asked: bool) {
-        let event = Event::Exited { worker, exit, asked };
-        let silent = self.options.init.is_some() && self.pool.policy().restart == Restart::Never;
-        self.observer.event(if silent { Level::Debug } else { level(&event) }, &event);
-    }
-
-    fn tell_orphan(&mut self, pid: Pid, exit: Exit) {
-        let event = Event::Orphan { pid, exit };
-        let warn = self.options.init.as_ref().is_some_and(|init| init.warn_on_reap);
-        self.observer.event(if warn { Level::Warning } else { level(&event) }, &event);
-    }
-
-    fn tell_backoff(&mut self, slot: SlotId) {
-        let Some(row) = self.pool.slot(slot.index) else { return };
-        let (failures, due) = (row.failures(), row.due());
-        if let (Some(at), 1..) = (due, failures) {
-            self.tell(&Event::Backoff { slot, failures, delay: at.since(self.now) });
-        }
-    }
-
     fn ask(&mut self, request: Request) {
         if matches!(request, Request::Stop | Request::Kill) {
             self.stops = self.stops.saturating_add(1);
@@ -478,51 +351,5 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Tells whether each worker leads a process group of its own.
     const fn leads_group(&self) -> bool {
         self.options.setup.detach || self.options.setup.process_group
-    }
-
-    fn worker(&self, slot: SlotId) -> Option<Worker> {
-        let row = self.pool.slot(slot.index).filter(|row| row.id() == slot)?;
-        Some(Worker { slot, pid: row.pid()? })
-    }
-
-    /// Ends what the workers left behind, and passes on what they wrote.
-    fn wind_up(&mut self) {
-        let init = self.options.init.as_ref();
-        let allowed = init.map_or(self.options.policy.stop_timeout, |init| init.drain);
-        let own_end = allowed.map(|allowed| self.now.after(allowed));
-        let until = [self.stop_by, own_end].into_iter().flatten().min();
-        let adopts = self.gear.pid == Pid::INIT || self.options.subreaper;
-        if adopts && allowed != Some(Duration::ZERO) {
-            self.drain_strays(until);
-        }
-        self.close();
-    }
-
-    /// Passes on what the last workers left, for the stop timeout at most.
-    fn close(&mut self) {
-        let until = self.options.policy.stop_timeout.map(|timeout| self.now.after(timeout));
-        loop {
-            let stuck = !self.observer.ready() || self.observer.want() != Want::Nothing;
-            self.due = until;
-            self.sleep(if stuck { None } else { Some(Duration::ZERO) });
-            self.now = self.clock.pool_time(clock::monotonic());
-            if self.has_news(WRITABLE) {
-                self.observer.writable();
-            }
-            self.speak();
-            let empty = !self.relay.is_owing() && self.observer.want() == Want::Nothing;
-            if empty || self.is_hurried() || until.is_some_and(|until| until <= self.now) {
-                break;
-            }
-        }
-        self.relay.end_all(&mut self.observer);
-        self.observer.flush(self.now);
-        self.observer.close();
-    }
-
-    /// Tells whether waiting is over: a full disk had its last try, or somebody asks again.
-    fn is_hurried(&self) -> bool {
-        let asked_again = [Signal::TERM, Signal::INT, Signal::QUIT].map(|signal| signal::take(signal, u32::MAX));
-        matches!(self.observer.want(), Want::Time(_)) || asked_again.iter().any(Option::is_some)
     }
 }

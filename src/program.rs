@@ -40,7 +40,7 @@ pub struct Command {
     pub path: &'static CStr,
     /// Its arguments, its name first.
     pub arguments: Strings,
-    /// Its environment, with room for four variables more.
+    /// Its environment, but for what is a worker's own.
     pub environment: &'static mut Environment,
     /// The signals that it starts with blocked.
     pub mask: SignalSet,

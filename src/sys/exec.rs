@@ -16,13 +16,15 @@ pub const PATH_MAX: usize = 4096;
 /// Where commands are searched when there is no PATH.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 
-/// The most variables an environment can have here.
+/// The most variables an environment can have here ...
 pub const MAX_VARIABLES: usize = 4096;
+/// ... and the most that a worker gets besides, at its exec.
+const MAX_EXTRA: usize = 4;
 
 /// An environment in the making: pointers to strings that live as long as the program.
 #[derive(Debug)]
 pub struct Environment {
-    rows: [*const c_char; MAX_VARIABLES + 1],
+    rows: [*const c_char; MAX_VARIABLES + MAX_EXTRA + 1],
     used: usize,
 }
 
@@ -32,17 +34,17 @@ unsafe impl Send for Environment {}
 impl Environment {
     /// An environment without variables.
     #[expect(clippy::large_stack_arrays, reason = "it is the initial value of a static")]
-    pub const EMPTY: Self = Self { rows: [core::ptr::null(); MAX_VARIABLES + 1], used: 0 };
+    pub const EMPTY: Self = Self { rows: [core::ptr::null(); MAX_VARIABLES + MAX_EXTRA + 1], used: 0 };
 
     /// Adds `NAME=VALUE`; tells whether there was room.
     #[must_use]
     pub fn add(&mut self, variable: &'static CStr) -> bool {
-        self.add_pointer(variable.as_ptr())
+        self.add_pointer(variable.as_ptr(), MAX_VARIABLES)
     }
 
-    fn add_pointer(&mut self, variable: *const c_char) -> bool {
-        // The last row stays null: it ends the array.
-        let Some(row) = self.rows.get_mut(..MAX_VARIABLES).and_then(|rows| rows.get_mut(self.used)) else {
+    /// Adds a pointer while fewer than `most` are there; the last row of all stays null, because it ends the array.
+    fn add_pointer(&mut self, variable: *const c_char, most: usize) -> bool {
+        let Some(row) = self.rows.get_mut(..most).and_then(|rows| rows.get_mut(self.used)) else {
             return false;
         };
         *row = variable;
@@ -53,7 +55,7 @@ impl Environment {
 
 /// Turns the calling process into another program; returns only when that fails.
 ///
-/// `extra` are variables of this one process, for which the environment must have room left.
+/// `extra` are variables of this one process, four at most.
 #[must_use]
 pub fn execute<'a>(
     path: &'a CStr,
@@ -63,7 +65,7 @@ pub fn execute<'a>(
     shell_scripts: bool,
 ) -> Errno {
     for variable in extra {
-        if !environment.add_pointer(variable.as_ptr()) {
+        if !environment.add_pointer(variable.as_ptr(), MAX_VARIABLES + MAX_EXTRA) {
             return Errno::TOOBIG;
         }
     }
