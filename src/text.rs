@@ -57,7 +57,6 @@ impl<'a> Text<'a> {
     }
 
     /// Appends bytes.
-    #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
         match room.split_at_mut_checked(bytes.len()) {
@@ -70,7 +69,6 @@ impl<'a> Text<'a> {
     }
 
     /// Appends words.
-    #[inline]
     pub fn say(&mut self, words: &str) {
         self.put(words.as_bytes());
     }
@@ -124,7 +122,6 @@ impl<'a> Text<'a> {
 ///
 /// Most of what is written is short, and musl's memcpy(3) takes ten nanoseconds for the shortest: so up to 128 bytes
 /// are copied as two blocks of a fixed size, one from each end, which meet or overlap in the middle.
-#[inline]
 fn copy(place: &mut [u8], bytes: &[u8]) {
     match bytes.len() {
         0 => {}
@@ -140,7 +137,6 @@ fn copy(place: &mut [u8], bytes: &[u8]) {
 }
 
 /// Copies the first `N` bytes and the last `N`.
-#[inline]
 fn copy_ends<const N: usize>(place: &mut [u8], bytes: &[u8]) {
     if let (Some(to), Some(from)) = (place.first_chunk_mut::<N>(), bytes.first_chunk()) {
         *to = *from;
