@@ -166,6 +166,17 @@ mod tests {
     }
 
     #[test]
+    fn bytes_of_every_length_are_written_whole() {
+        let bytes: Vec<u8> = (0..=255).cycle().skip(1).take(300).collect();
+        for len in 0..bytes.len() {
+            let mut room = [0; 300];
+            let mut text = Text::new(&mut room);
+            text.put(&bytes[..len]);
+            assert_eq!(text.as_bytes(), &bytes[..len]);
+        }
+    }
+
+    #[test]
     fn numbers_are_written_in_decimal() {
         for value in [0, 1, 9, 10, 99, 100, 65_535, 2_147_483_647, u64::MAX] {
             assert_eq!(written(|text| text.number(value)), value.to_string());

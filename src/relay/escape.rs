@@ -93,3 +93,36 @@ fn json(out: &mut Text<'_>, unit: Unit<'_>) {
         Unit::Invalid(_) => out.say("\u{fffd}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+    use crate::relay::Format;
+    use crate::text::Text;
+
+    #[test]
+    fn what_is_not_plain_text_is_escaped_as_each_format_wants_it() {
+        for (bytes, plain, logfmt, json) in [
+            (&b""[..], "", "", ""),
+            (b"a b~", "a b~", "a b~", "a b~"),
+            (b"\\", r"\\", r"\\", r"\\"),
+            (b"\"", r#"""#, r#"\""#, r#"\""#),
+            (b"\t\r", r"\t\r", r"\t\r", r"\t\r"),
+            (b"\0\x1b\n", r"\x00\x1b\x0a", r"\x00\x1b\x0a", r"\u0000\u001b\u000a"),
+            (b"\x7f", r"\x7f", r"\x7f", r"\u007f"),
+            (b"\xc2\x9b", r"\xc2\x9b", r"\xc2\x9b", r"\u009b"),
+            ("\u{a0}é€😀".as_bytes(), "\u{a0}é€😀", "\u{a0}é€😀", "\u{a0}é€😀"),
+            (b"\x80a", r"\x80a", r"\x80a", "\u{fffd}a"),
+            (b"\xe2\x82a", r"\xe2\x82a", r"\xe2\x82a", "\u{fffd}a"),
+            (b"\xe2\x82", r"\xe2\x82", r"\xe2\x82", "\u{fffd}"),
+            (b"\xed\xa0\x80", r"\xed\xa0\x80", r"\xed\xa0\x80", "\u{fffd}\u{fffd}\u{fffd}"),
+        ] {
+            for (format, expected) in [(Format::Plain, plain), (Format::Logfmt, logfmt), (Format::Json, json)] {
+                let mut room = [0; 64];
+                let mut out = Text::new(&mut room);
+                escape(&mut out, format, bytes);
+                assert_eq!(str::from_utf8(out.as_bytes()), Ok(expected), "{bytes:?}");
+            }
+        }
+    }
+}

@@ -123,13 +123,13 @@ fn small(len: usize) -> u16 {
 
 /// Gives the length of `bytes` less a UTF-8 character at their end that is not complete; all of it, if that is all.
 fn whole_characters(bytes: &[u8]) -> usize {
-    let cut = |at: &usize| *at > 0 && bytes.get(*at..).is_some_and(begins_a_character);
+    let cut = |at: &usize| *at > 0 && bytes.get(*at..).is_some_and(lacks_its_end);
     (1..=3).filter_map(|back| bytes.len().checked_sub(back)).find(cut).unwrap_or(bytes.len())
 }
 
-/// Tells whether bytes may be the begin of one character, and lack its end.
-fn begins_a_character(bytes: &[u8]) -> bool {
-    from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+/// Tells whether all that is wrong with bytes as UTF-8 is that they end too early.
+fn lacks_its_end(bytes: &[u8]) -> bool {
+    from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
 #[cfg(test)]

@@ -51,13 +51,52 @@ const fn zeros(word: u64) -> u64 {
 
 /// Marks bytes below 0x20, from 0x7f up, and backslashes.
 const fn specials(word: u64) -> u64 {
-    let control = word.wrapping_sub(repeat(b' '));
-    let delete = word.wrapping_add(ONES);
+    let from_a0_or_control = word.wrapping_sub(repeat(b' '));
+    let from_7f = word.wrapping_add(ONES);
     let backslash = (word ^ repeat(b'\\')).wrapping_sub(ONES);
-    (word | control | delete | backslash) & TOPS
+    (from_a0_or_control | from_7f | backslash) & TOPS
 }
 
 /// The word that has this byte eight times.
 const fn repeat(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{newline, special, special_or_quote};
+
+    const fn is_special(byte: u8) -> bool {
+        !matches!(byte, b' '..=b'~') || byte == b'\\'
+    }
+
+    #[test]
+    fn the_first_is_found_at_every_place_behind_every_byte() {
+        for len in 0..34 {
+            for before in 0..=255_u8 {
+                let bytes = vec![before; len];
+                let first = |is_wanted: bool| (is_wanted && len > 0).then_some(0);
+                assert_eq!(newline(&bytes), first(before == b'\n'), "{len} times {before}");
+                assert_eq!(special(&bytes), first(is_special(before)), "{len} times {before}");
+                assert_eq!(
+                    special_or_quote(&bytes),
+                    first(is_special(before) || before == b'"'),
+                    "{len} times {before}"
+                );
+            }
+        }
+        for len in 1..34 {
+            for place in 0..len {
+                for wanted in 0..=255_u8 {
+                    let mut bytes = vec![b'x'; len];
+                    bytes[place] = wanted;
+                    let found = |is_wanted: bool| is_wanted.then_some(place);
+                    assert_eq!(newline(&bytes), found(wanted == b'\n'), "{wanted} at {place} of {len}");
+                    assert_eq!(special(&bytes), found(is_special(wanted)), "{wanted} at {place} of {len}");
+                    let is_wanted = is_special(wanted) || wanted == b'"';
+                    assert_eq!(special_or_quote(&bytes), found(is_wanted), "{wanted} at {place} of {len}");
+                }
+            }
+        }
+    }
 }
