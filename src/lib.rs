@@ -3,7 +3,6 @@
 
 pub mod errno;
 pub mod error;
-pub mod idle;
 pub mod manager;
 pub mod observe;
 pub mod options;
@@ -12,7 +11,6 @@ pub mod program;
 pub mod relay;
 pub mod report;
 pub mod signals;
-pub mod start;
 pub mod sys;
 pub mod table;
 pub mod text;

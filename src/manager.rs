@@ -14,20 +14,23 @@ use crate::program::{Birth, Program};
 use crate::relay::{Relay, level};
 use crate::report::Report;
 use crate::signals::SignalSet;
-use crate::start::{Gear, gear_up};
 use crate::sys::fd::{self, AsFd, AsRawFd, PollRow};
 use crate::sys::process::{self, Forked};
 use crate::sys::procfs::{self, Catches};
-use crate::sys::signal::{self};
+use crate::sys::signal;
 use crate::sys::{Errno, child, clock, terminal};
 use crate::table::{OWN_ROWS, Table};
 
 mod close;
 mod hear;
+mod idle;
 mod init;
+mod start;
 mod strays;
 
+pub use idle::idle;
 use init::Job;
+use start::{Gear, gear_up};
 
 /// Workers forked in one turn at most, so that signals are answered while a large pool starts.
 const SPAWNS: usize = 64;
@@ -161,12 +164,12 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let want = self.observer.want();
         let writable = if let Want::Writable(fd) = want { fd } else { -1 };
         let own = [
-            (self.gear.wake.read.as_raw_fd(), libc::POLLIN),
-            (self.gear.reports.read.as_raw_fd(), libc::POLLIN),
-            (writable, libc::POLLOUT),
+            fd::readable(self.gear.wake.read.as_raw_fd()),
+            fd::readable(self.gear.reports.read.as_raw_fd()),
+            fd::writable(writable),
         ];
-        for (row, (fd, events)) in self.rows.iter_mut().zip(own) {
-            *row = PollRow { fd, events, revents: 0 };
+        for (row, expected) in self.rows.iter_mut().zip(own) {
+            *row = expected;
         }
         self.relay.expect(self.rows.get_mut(OWN_ROWS..).unwrap_or_default(), ready);
 

@@ -9,7 +9,7 @@ use crate::pool::{Phase, Pid, Request, Restart, Signal, Slot};
 use crate::program::Program;
 use crate::signals::SignalSet;
 use crate::sys::fd::BorrowedFd;
-use crate::sys::{fd, signal, terminal};
+use crate::sys::{fd, process, signal, terminal};
 
 /// Deliveries of one signal that are passed on in one turn at most; the rest have a turn of their own.
 const DELIVERIES: u32 = 256;
@@ -113,8 +113,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
     /// What the parent does once its child is there: what came before the child did goes to it now.
     pub(super) fn be_parent(&mut self, init: &Init) {
         if init.leave_directory {
-            // The root is always there.
-            let _ = rustix::process::chdir(c"/");
+            process::leave_directory();
         }
         if self.pool.policy().restart == Restart::Never {
             fd::close_numbers(3, self.gear.listen_fds);

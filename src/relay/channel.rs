@@ -159,7 +159,7 @@ impl<'a> Relay<'a> {
         let flows = self.channels.iter().flat_map(|channel| &channel.flows);
         for (row, flow) in rows.iter_mut().zip(flows) {
             let fd = flow.pipe.as_ref().filter(|_| ready).map_or(-1, |pipe| pipe.read.as_raw_fd());
-            *row = PollRow { fd, events: libc::POLLIN, revents: 0 };
+            *row = fd::readable(fd);
         }
     }
 

@@ -225,7 +225,7 @@ pub fn write_shared(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
 
 /// The older way to the same end: a pipe that poll(2) calls writable takes `PIPE_BUF` bytes at once.
 fn write_when_writable(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
-    let mut row = [PollRow { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
+    let mut row = [writable(fd.as_raw_fd())];
     poll(&mut row, Some(Duration::ZERO))?;
     if row[0].revents == 0 {
         return Err(Errno::AGAIN);
@@ -252,6 +252,18 @@ pub type PollRow = libc::pollfd;
 
 /// A row that waits for nothing.
 pub const IDLE_ROW: PollRow = PollRow { fd: -1, events: 0, revents: 0 };
+
+/// A row that waits for bytes to read.
+#[must_use]
+pub const fn readable(fd: c_int) -> PollRow {
+    PollRow { fd, events: libc::POLLIN, revents: 0 }
+}
+
+/// A row that waits for room to write.
+#[must_use]
+pub const fn writable(fd: c_int) -> PollRow {
+    PollRow { fd, events: libc::POLLOUT, revents: 0 }
+}
 
 /// Waits until a row has news, a signal came (`Ok` with no news), or the time is over; `None` waits for ever.
 ///

@@ -51,6 +51,12 @@ pub fn own_pid() -> Pid {
     Pid::new(raw).unwrap_or(Pid::INIT)
 }
 
+/// Moves to the root directory, so that this process keeps no other file system busy.
+pub fn leave_directory() {
+    // The root is always there.
+    let _ = rustix::process::chdir(c"/");
+}
+
 /// Lets orphans among the descendants of this process become its children, as PID 1 does for all.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use cantella::errno;
 use cantella::error::Error;
-use cantella::manager::Manager;
+use cantella::manager::{self, Manager};
 use cantella::options::{Init, Options, Output, User};
 use cantella::pool::{GiveUp, Instant, Outcome, Pid, Signal, Slot};
 use cantella::program::Command;
@@ -111,7 +111,7 @@ fn play_part(settings: &Settings<'_>) {
         let _ = fd::write_shared(fd::standard(2), warning);
     }
     if settings.habits.pause {
-        process::exit(cantella::idle::idle());
+        process::exit(manager::idle());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::pool::Signal;
 use crate::signals::SignalSet;
-use crate::sys::fd::{self, AsFd, AsRawFd, PollRow};
+use crate::sys::fd::{self, AsFd, AsRawFd};
 use crate::sys::process::{self, Seen};
 use crate::sys::signal;
 
@@ -17,7 +17,7 @@ pub fn idle() -> u8 {
     }
     signal::set_mask(SignalSet::ALL.without(handled));
     loop {
-        let mut rows = [PollRow { fd: wake.read.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
+        let mut rows = [fd::readable(wake.read.as_raw_fd())];
         // One row of ours: it fails only for a signal, which is what it waits for.
         let _ = fd::poll(&mut rows, None);
         let _ = fd::read(wake.read.as_fd(), &mut [0; 16]);
