@@ -17,7 +17,7 @@ const OWN_DESCRIPTORS: u64 = 16;
 
 /// Everything that is held from before the first fork to the end.
 #[derive(Debug)]
-pub struct Gear {
+pub(super) struct Gear {
     /// This process.
     pub pid: Pid,
     /// The self-pipe.
@@ -27,7 +27,7 @@ pub struct Gear {
     /// What workers read; `None`: what the manager reads.
     pub stdin: Option<OwnedFd>,
     /// The write end of the lifeline, which nobody else holds.
-    pub lifeline: Option<OwnedFd>,
+    pub _lifeline: Option<OwnedFd>,
     /// The limit of open files at the start, if it had to be raised.
     pub open_files: Option<Rlimit>,
     /// Descriptors from 3 up that were handed over to be handed on.
@@ -40,7 +40,7 @@ pub struct Gear {
 ///
 /// # Errors
 /// What stands in the way.
-pub fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>) -> Result<Gear, Error> {
+pub(super) fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>) -> Result<Gear, Error> {
     let mask = signal::set_mask(SignalSet::ALL);
     let pid = process::own_pid();
     fd::hold_standard().map_err(system("hold the standard descriptors"))?;
@@ -58,7 +58,8 @@ pub fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>) -> Result<Gear, Err
     if options.subreaper {
         process::adopt_orphans().map_err(system("become a subreaper"))?;
     }
-    let mut gear = Gear { pid, wake, reports, stdin, lifeline, open_files, listen_fds, ignored: SignalSet::EMPTY };
+    let mut gear =
+        Gear { pid, wake, reports, stdin, _lifeline: lifeline, open_files, listen_fds, ignored: SignalSet::EMPTY };
     rehearse(&options.setup, &gear)?;
     signal::wake_through(gear.wake.write.as_raw_fd(), pid);
     for signal in options.handled.iter() {
