@@ -99,6 +99,7 @@ impl<'a> Pool<'a> {
 
     /// Takes in what happened. The pool is to be polled afterwards.
     pub fn handle(&mut self, news: News, now: Instant) {
+        self.phase.advance(now);
         let fits = match news {
             News::Spawned { slot, pid } => self.spawned(slot, pid, now),
             News::SpawnFailed { slot } => self.spawn_failed(slot, now),
@@ -230,8 +231,8 @@ impl<'a> Pool<'a> {
 
     fn asked(&mut self, request: Request, now: Instant) -> bool {
         match request {
-            Request::Pause { until } => self.phase.pause(until),
-            Request::Resume { at } => self.phase.resume(at.unwrap_or(now)),
+            Request::Pause { until } => self.phase.pause(until, now),
+            Request::Resume { at } => self.phase.resume(at, now),
             Request::Stop => {
                 self.phase.stop(self.policy.kill_at(now), now);
                 self.dismiss();

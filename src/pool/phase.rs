@@ -30,19 +30,21 @@ pub enum Phase {
 
 impl Phase {
     /// Pauses, until a time or until asked.
-    pub(super) const fn pause(&mut self, until: Option<Instant>) {
+    pub(super) fn pause(&mut self, until: Option<Instant>, now: Instant) {
         match self {
             Self::Running | Self::Paused { .. } => *self = Self::Paused { until },
             Self::Stopping { .. } | Self::Finished { .. } => {}
         }
+        self.advance(now);
     }
 
-    /// Ends a pause at `at`; the pool finds out when it is polled then.
-    pub(super) const fn resume(&mut self, at: Instant) {
+    /// Ends a pause, now or at a time.
+    pub(super) fn resume(&mut self, at: Option<Instant>, now: Instant) {
         match self {
-            Self::Paused { until } => *until = Some(at),
+            Self::Paused { until } => *until = Some(at.unwrap_or(now)),
             Self::Running | Self::Stopping { .. } | Self::Finished { .. } => {}
         }
+        self.advance(now);
     }
 
     /// Ends a pause whose time is over.

@@ -373,5 +373,8 @@ fn passed(deadline: Option<Instant>, now: Instant) -> bool {
 
 /// Gives the earlier of two deadlines.
 pub(super) fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    [one, other].into_iter().flatten().min()
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (deadline, None) | (None, deadline) => deadline,
+    }
 }

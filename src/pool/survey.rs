@@ -4,8 +4,8 @@ use super::news::Instant;
 use super::policy::Policy;
 use super::slot::{Slot, sooner};
 
-/// A slot and the time when it has its turn; the earlier turn, then the lower slot, comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A slot and the time when it has its turn; the earliest comes first, then the lowest slot.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
     pub(super) at: Instant,
     pub(super) index: u16,
@@ -41,6 +41,9 @@ impl Survey {
 
 /// Puts a slot in `place` if its turn comes before the one that is there.
 fn first(place: &mut Option<Turn>, slot: &Slot, at: Option<Instant>) {
-    let turn = at.map(|at| Turn { at, index: slot.id().index });
-    *place = [*place, turn].into_iter().flatten().min();
+    if let Some(at) = at
+        && place.is_none_or(|turn| at < turn.at)
+    {
+        *place = Some(Turn { at, index: slot.id().index });
+    }
 }
