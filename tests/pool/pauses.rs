@@ -65,6 +65,7 @@ fn the_last_request_wins() {
         ([PAUSE, RESUME], None),
         ([PAUSE, resume(4.0)], None),
         ([resume(8.0), RESUME], None),
+        ([until(5.0), resume(8.0)], None), // it was over when it came
     ] {
         let mut rig = aged();
         for request in requests {
