@@ -26,9 +26,8 @@ impl Backoff {
 
 /// Moves a delay to within ten percent of it, so that slots that failed together do not try together.
 pub(super) fn spread(delay: Duration, share: Share) -> Duration {
-    let nanos = nanos(delay);
-    let least = Duration::from_nanos(nanos.saturating_sub(nanos / 10));
-    least.saturating_add(share.of(Duration::from_nanos(nanos / 5)))
+    let delay = nanos(delay);
+    Duration::from_nanos(delay.saturating_sub(delay / 10).saturating_add(share.of(delay / 5)))
 }
 
 #[cfg(test)]

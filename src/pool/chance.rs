@@ -1,9 +1,5 @@
 //! Chance without surprise: a small generator whose seed replays all it ever drew, and shares drawn from it.
 
-use core::time::Duration;
-
-use super::news::nanos;
-
 /// Draws numbers that a seed determines. Good enough to spread deadlines, and for nothing else.
 ///
 /// # References
@@ -39,13 +35,12 @@ impl Share {
     pub(super) const NONE: Self = Self(0);
 
     /// Gives this share of `whole`.
-    pub(super) fn of(self, whole: Duration) -> Duration {
-        let whole = nanos(whole);
+    pub(super) fn of(self, whole: u64) -> u64 {
         let share = u64::from(self.0);
         // Split in two, because the product of both would not fit.
         let upper = (whole >> 16).saturating_mul(share);
         let lower = (whole & 0xFFFF).saturating_mul(share) >> 16;
-        Duration::from_nanos(upper.saturating_add(lower))
+        upper.saturating_add(lower)
     }
 }
 
@@ -55,17 +50,15 @@ mod tests {
 
     #[test]
     fn a_share_is_part_of_the_whole() {
-        let max = Duration::from_nanos(u64::MAX);
         for (share, whole, part) in [
-            (0, max, 0),
-            (1, Duration::from_nanos(65_535), 0),
-            (1, Duration::from_nanos(65_536), 1),
-            (0x8000, Duration::from_nanos(1_000_001), 500_000),
-            (u16::MAX, Duration::from_nanos(65_536), 65_535),
-            (u16::MAX, max, 0xFFFE_FFFF_FFFF_FFFF),
-            (u16::MAX, Duration::MAX, 0xFFFE_FFFF_FFFF_FFFF),
+            (0, u64::MAX, 0),
+            (1, 65_535, 0),
+            (1, 65_536, 1),
+            (0x8000, 1_000_001, 500_000),
+            (u16::MAX, 65_536, 65_535),
+            (u16::MAX, u64::MAX, 0xFFFE_FFFF_FFFF_FFFF),
         ] {
-            assert_eq!(Share(share).of(whole), Duration::from_nanos(part), "{share} of {whole:?}");
+            assert_eq!(Share(share).of(whole), part, "{share} of {whole}");
         }
     }
 

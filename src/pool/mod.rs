@@ -163,7 +163,7 @@ impl<'a> Pool<'a> {
     /// Counts the live workers: those that were spawned and not yet reaped.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.pid().is_some()).count()
+        count(self.slots, |slot| slot.pid().is_some())
     }
 
     /// Tells what the whole pool is doing.
@@ -256,14 +256,14 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Wants so many workers from now on. Those least missed go first; those that were about to go stay first.
+    /// Wants so many workers from now on. Those least missed go first, those that would be missed most come back first.
     fn resize(&mut self, workers: u16, now: Instant) {
         if self.phase.is_final() {
             return;
         }
         let rows = u16::try_from(self.slots.len()).unwrap_or(u16::MAX);
         let workers = workers.min(rows).max(1);
-        let wanted = self.slots.iter().filter(|slot| slot.is_wanted()).count();
+        let wanted = count(self.slots, Slot::is_wanted);
         for _ in wanted..usize::from(workers) {
             let candidates = self.slots.iter_mut().filter(|slot| !slot.is_wanted());
             if let Some(slot) = candidates.min_by_key(|slot| slot.state().dispensable()) {
@@ -309,6 +309,11 @@ impl<'a> Pool<'a> {
             Phase::Running | Phase::Paused { .. } | Phase::Stopping { .. } | Phase::Finished { .. } => None,
         }
     }
+}
+
+/// Counts slots; unlike the iterator's method of that name, this cannot overflow.
+fn count(slots: &[Slot], fits: impl Fn(&Slot) -> bool) -> usize {
+    slots.iter().fold(0, |count, slot| if fits(slot) { count.saturating_add(1) } else { count })
 }
 
 /// Finds the slot in which a worker is, or is being started, under this very name.

@@ -226,14 +226,14 @@ pub enum Request {
     Stop,
     /// Kill all workers at once and end.
     Kill,
-    /// Have this many workers from now on. Capped at the table's size.
+    /// Have this many workers from now on; at least one, at most as many as the table has rows.
     Resize {
         /// The wished number.
         workers: u16,
     },
     /// Retire workers at this age from now on, those alive included; `None`: never.
     MaxAge {
-        /// The age.
+        /// The age; zero is refused.
         age: Option<Duration>,
     },
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::backoff::Backoff;
 use super::news::{Exit, Instant};
 
-/// When a worker that ended by itself gets a successor.
+/// When a worker that ended by itself gets a successor. One that was retired always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
     /// However it ended.
@@ -58,9 +58,9 @@ pub struct Policy {
     pub backoff_min: Duration,
     /// ... up to this.
     pub backoff_max: Duration,
-    /// When to give up; `None`: never.
+    /// When to give up; `None`: never. A start that is not tried again is none that failed.
     pub give_up: Option<GiveUp>,
-    /// How long a worker that was asked to end may take; `None`: for ever.
+    /// How long a worker that was asked to end may take; `None`: for ever. Zero: at a stop nobody is asked.
     pub stop_timeout: Option<Duration>,
 }
 

@@ -19,13 +19,13 @@ pub struct Slot {
     failures: u32,
     /// Where within the jitter the age limit of the present worker lies.
     share: Share,
-    /// Whether a worker that ends here because it was asked to gets a successor.
+    /// Whether a worker belongs here: one that is asked to end gets a successor then.
     wanted: bool,
     /// Whether a worker was retired here whose successor is not born yet.
     retiring: bool,
 }
 
-/// What a slot wants at a moment.
+/// What a slot is owed at a moment.
 pub(super) enum Step {
     /// This to be done; it is handed out only now.
     Owe(Action),
@@ -128,10 +128,10 @@ impl Slot {
     pub(super) fn retires_at(&self, policy: &Policy) -> Option<Instant> {
         match self.state {
             State::Running { since, .. } => {
-                let age = policy.max_age?;
+                let age = nanos(policy.max_age?);
                 // Divided first: the product would not fit, and nanoseconds are nothing to an age.
-                let jitter = (nanos(age) / 100).saturating_mul(u64::from(policy.max_age_jitter));
-                Some(since.after(age.saturating_sub(self.share.of(Duration::from_nanos(jitter)))))
+                let jitter = (age / 100).saturating_mul(u64::from(policy.max_age_jitter));
+                Some(since.after(Duration::from_nanos(age.saturating_sub(self.share.of(jitter)))))
             }
             State::Empty
             | State::Due { .. }
