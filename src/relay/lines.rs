@@ -90,7 +90,9 @@ impl Lines {
 
     /// Appends bytes to what is held. The caller has seen that they fit.
     fn hold(&mut self, buffer: &mut [u8; PART], bytes: &[u8]) {
-        self.move_to_front(buffer);
+        if self.start > 0 {
+            self.move_to_front(buffer);
+        }
         let room = buffer.get_mut(usize::from(self.end)..).unwrap_or_default();
         if let Some((place, _)) = room.split_at_mut_checked(bytes.len()) {
             place.copy_from_slice(bytes);

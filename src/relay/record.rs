@@ -151,7 +151,8 @@ pub(super) fn words(out: &mut Text<'_>, event: &Event<'_>) {
             out.say(if records == 1 { " record was dropped" } else { " records were dropped" });
         }
         Event::Trouble { failure } => cannot(out, failure),
-        Event::Line { worker, .. } => worker_did(out, worker, "wrote"),
+        // A worker speaks for itself.
+        Event::Line { .. } => {}
     }
 }
 
