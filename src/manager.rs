@@ -255,9 +255,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.job.terminal = self.options.init.as_ref().filter(|_| self.leads_group()).and_then(|_| terminal::own());
         // A signal in the child before its own handlers stand would be lost to it; see F1 in the contract.
         let mask = signal::set_mask(SignalSet::ALL);
-        let forked = process::fork();
+        let shares_files = !P::LISTENS && self.options.setup.close_fds;
+        let forked = if shares_files { process::fork_sharing_files() } else { process::fork() };
         if forked == Ok(Forked::Child) {
-            self.be_worker(slot);
+            self.be_worker(slot, shares_files);
         }
         self.now = self.clock.pool_time(clock::monotonic());
         let failing = self.pool.fork_failures() > 0;
@@ -290,13 +291,15 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     }
 
     /// What a fresh child does. It never returns into the manager's code and runs none of its destructors.
-    fn be_worker(&mut self, slot: SlotId) -> ! {
+    fn be_worker(&mut self, slot: SlotId, shares_files: bool) -> ! {
         signal::disown();
         let [out, err] = self.relay.ends(slot.index);
         let hands = child::Hands {
             standard: [self.gear.stdin.as_ref().map(AsFd::as_fd), out, err],
             open_files: self.gear.open_files,
             terminal: self.job.terminal,
+            reports: self.gear.reports.write.as_fd(),
+            shares_files,
         };
         let birth = Birth { slot, manager: self.gear.pid, ignored: self.gear.ignored };
         let ran = child::prepare(&self.options.setup, &hands, self.gear.pid).and_then(|()| self.program.run(&birth));

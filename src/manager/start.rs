@@ -7,7 +7,7 @@ use crate::pool::Pid;
 use crate::relay::Relay;
 use crate::signals::SignalSet;
 use crate::sys::child::{self, Hands};
-use crate::sys::fd::{self, AsRawFd, OwnedFd, Pipe};
+use crate::sys::fd::{self, AsFd, AsRawFd, OwnedFd, Pipe};
 use crate::sys::limit::{self, Rlimit};
 use crate::sys::signal;
 use crate::sys::{Errno, process};
@@ -113,6 +113,12 @@ fn rehearse(setup: &Setup<'_>, gear: &Gear) -> Result<(), Error> {
     if !refusable {
         return Ok(());
     }
-    let hands = Hands { standard: [None; 3], open_files: gear.open_files, terminal: None };
+    let hands = Hands {
+        standard: [None; 3],
+        open_files: gear.open_files,
+        terminal: None,
+        reports: gear.reports.write.as_fd(),
+        shares_files: false,
+    };
     child::rehearse(setup, &hands, gear.pid, &gear.reports).map_err(Error::Setup)
 }

@@ -107,11 +107,19 @@ impl<'a> Relay<'a> {
 
     /// Makes the pipes of every slot.
     ///
+    /// The ends that workers write to get low numbers in the order of the slots, the others move out of the way: the
+    /// table that a child takes over then needs to reach no further than its own two.
+    ///
     /// # Errors
     /// `MFILE` and `NFILE` when descriptors have run out.
     pub fn open(&mut self) -> Result<()> {
-        for flow in self.channels.iter_mut().flat_map(|channel| &mut channel.flows) {
-            flow.pipe = Some(fd::pipe_to_read()?);
+        let flows = self.channels.iter_mut().flat_map(|channel| &mut channel.flows);
+        let count = i32::try_from(flows.size_hint().1.unwrap_or(0)).unwrap_or(i32::MAX);
+        let mut beyond = None;
+        for flow in flows {
+            let Pipe { read, write } = fd::pipe_to_read()?;
+            let beyond = *beyond.get_or_insert_with(|| write.as_raw_fd().saturating_add(count));
+            flow.pipe = Some(Pipe { read: fd::move_up(read, beyond)?, write });
         }
         Ok(())
     }

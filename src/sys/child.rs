@@ -1,6 +1,6 @@
 //! What a fresh child does between fork and its program, in this order:
 //!
-//! session, process group, terminal, priority, limits, OOM score, umask, directory, user, `no_new_privs`, death signal,
+//! a descriptor table of its own, session, process group, terminal, priority, limits, OOM score, umask, directory, user, `no_new_privs`, death signal,
 //! descriptors. Everything that needs the privileges of the manager comes before the user; the death signal comes after,
 //! because a change of credentials clears it. Every signal stays blocked until the program lets them in.
 //!
@@ -11,7 +11,7 @@ use core::ffi::CStr;
 
 use rustix::process::{Rlimit, WaitOptions};
 
-use super::fd::{self, AsFd, BorrowedFd};
+use super::fd::{self, AsFd, AsRawFd, BorrowedFd};
 use super::{Errno, Result, answered};
 use crate::options::{Limit, Resource, Setup, User};
 use crate::pool::{Pid, SlotId};
@@ -27,6 +27,10 @@ pub struct Hands<'a> {
     pub open_files: Option<Rlimit>,
     /// The terminal whose foreground the child takes.
     pub terminal: Option<BorrowedFd<'a>>,
+    /// Where it says what failed.
+    pub reports: BorrowedFd<'a>,
+    /// Whether it shares its manager's table of descriptors so far.
+    pub shares_files: bool,
 }
 
 /// Does the whole set-up; the first step that fails ends it.
@@ -34,7 +38,8 @@ pub struct Hands<'a> {
 /// # Errors
 /// The step and the kernel's word.
 pub fn prepare(setup: &Setup<'_>, hands: &Hands<'_>, manager: Pid) -> core::result::Result<(), Failed> {
-    let steps: [(Step, &dyn Fn() -> Result<()>); 10] = [
+    let steps: [(Step, &dyn Fn() -> Result<()>); 11] = [
+        (Step::Descriptors, &|| own_table(hands)),
         (Step::Session, &|| session(setup.detach)),
         (Step::Group, &|| group(!setup.detach && setup.process_group)),
         (Step::Foreground, &|| foreground(hands.terminal)),
@@ -50,6 +55,15 @@ pub fn prepare(setup: &Setup<'_>, hands: &Hands<'_>, manager: Pid) -> core::resu
         act().map_err(|errno| Failed { step, errno: errno.raw_os_error() })?;
     }
     descriptors(hands).map_err(|errno| Failed { step: Step::Descriptors, errno: errno.raw_os_error() })
+}
+
+/// Takes over those of the manager's descriptors that the child still needs.
+fn own_table(hands: &Hands<'_>) -> Result<()> {
+    if !hands.shares_files {
+        return Ok(());
+    }
+    let needed = hands.standard.iter().flatten().chain([&hands.reports]).map(AsRawFd::as_raw_fd);
+    fd::unshare_below(needed.max().unwrap_or(2).saturating_add(1))
 }
 
 fn session(wanted: bool) -> Result<()> {

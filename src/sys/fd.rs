@@ -163,12 +163,32 @@ pub fn close_numbers(first: c_int, count: u16) {
     }
 }
 
+const CLOSE_RANGE_UNSHARE: c_uint = 2;
 const CLOSE_RANGE_CLOEXEC: c_uint = 4;
 
 /// `close_range(2)`, by number: not every libc has it.
 fn close_range(first: c_int, flags: c_uint) -> Result<()> {
     // SAFETY: close_range takes no pointer.
     answered(unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, flags) }).map(|_| ())
+}
+
+/// Gives a child that shares its parent's descriptors a table of its own, with those below `first` in it.
+///
+/// # Errors
+/// `NOMEM`, `MFILE`; the table is still shared then, and nothing may be done to it.
+pub fn unshare_below(first: c_int) -> Result<()> {
+    close_range(first, CLOSE_RANGE_UNSHARE).or_else(|_| {
+        // SAFETY: unshare takes no pointer.
+        checked(unsafe { libc::unshare(libc::CLONE_FILES) }).map(|_| ())
+    })
+}
+
+/// Moves a descriptor to the lowest free number from `least` up. It stays close-on-exec.
+///
+/// # Errors
+/// `MFILE` when there is none, `INVAL` when the limit of open files forbids any.
+pub fn move_up(fd: OwnedFd, least: c_int) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, least)
 }
 
 /// Calls `act` with every number from `first` up that could be an open descriptor.

@@ -6,7 +6,7 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use super::{Errno, Result, checked, signal};
+use super::{Errno, Result, answered, checked, signal};
 use crate::pool::{Exit, Pid, Signal};
 
 /// Which of the two a fork has made of the caller.
@@ -82,6 +82,21 @@ pub fn die_with_parent(signal: Signal) -> Result<()> {
 pub fn lead_group(pid: Pid) -> Result<()> {
     // SAFETY: setpgid takes no pointer.
     checked(unsafe { libc::setpgid(pid.get(), pid.get()) }).map(|_| ())
+}
+
+/// Forks a child that shares the table of descriptors with its parent until it calls [`fd::unshare_below`](super::fd::unshare_below).
+///
+/// To copy thousands of descriptors and close them at exec costs as much as the rest of a fork. The child must open and
+/// close nothing before it has a table of its own, and run nothing that libc keeps a record of: it is for exec alone.
+///
+/// # Errors
+/// As [`fork`].
+pub fn fork_sharing_files() -> Result<Forked> {
+    let flags = libc::CLONE_FILES | libc::SIGCHLD;
+    // SAFETY: without CLONE_VM this is a fork: the child gets a copy of the memory and goes on on a copy of this stack.
+    let answer = answered(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
+    let pid = i32::try_from(answer).map_err(|_| Errno::RANGE)?;
+    Ok(Pid::new(pid).map_or(Forked::Child, Forked::Parent))
 }
 
 /// Ends the calling process at once: no destructors, no exit handlers.

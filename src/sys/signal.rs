@@ -261,8 +261,8 @@ pub(super) fn from_raw(number: c_int) -> Option<Signal> {
 
 /// Sends `signal` to the calling process. Unless it is blocked, it has had its effect on return.
 pub fn raise(signal: Signal) {
-    // SAFETY: raise takes no pointer.
-    unsafe { libc::raise(c_int::from(signal.get())) };
+    // Not libc's raise: it may remember the thread of another process, the parent of a child that was cloned past it.
+    let _ = send(super::process::own_pid(), signal);
 }
 
 /// Sends `signal` to one process. A process that is gone is no error.
