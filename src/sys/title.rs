@@ -31,16 +31,18 @@ impl Copy {
     #[expect(clippy::large_stack_arrays, reason = "it is the initial value of a static")]
     pub const EMPTY: Self = Self { rows: [core::ptr::null(); MAX_ARGUMENTS + 1], bytes: [0; MAX_BYTES] };
 
-    /// Copies `strings`; `None`: there is no room for all of them.
-    pub fn fill(&'static mut self, strings: Strings) -> Option<Strings> {
+    /// Copies `strings`, with `name` in the place of the one at `index`; `None`: there is no room for all of them.
+    pub fn fill(&'static mut self, strings: Strings, index: usize, name: &str) -> Option<Strings> {
         let mut rest: &'static mut [u8] = &mut self.bytes;
         let (_end, rows) = self.rows.split_last_mut()?;
         let mut rows = rows.iter_mut();
-        for string in strings {
-            let bytes = string.to_bytes_with_nul();
-            let (place, others) = rest.split_at_mut_checked(bytes.len())?;
-            place.copy_from_slice(bytes);
-            *rows.next()? = place.as_ptr().cast();
+        for (place, string) in strings.iter().enumerate() {
+            let bytes = if place == index { name.as_bytes() } else { string.to_bytes() };
+            let (copy, others) = rest.split_at_mut_checked(bytes.len())?;
+            // The room is all zeros, so that leaving one byte ends the string.
+            let (_zero, others) = others.split_first_mut()?;
+            copy.copy_from_slice(bytes);
+            *rows.next()? = copy.as_ptr().cast();
             rest = others;
         }
         Some(Strings::of(&self.rows))

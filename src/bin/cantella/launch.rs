@@ -54,18 +54,24 @@ pub fn launch(
     variables: Strings,
     mask: SignalSet,
 ) -> Result<u8, Usage<'static>> {
-    let Some(name) = settings.options.name else { return supervise(settings, arguments, variables, mask) };
-    // The name is written over the arguments, so that everything that was read from them is read again from a copy.
-    let copy = ARGUMENTS.take().and_then(|room| room.fill(arguments));
+    let path = find(settings, arguments, variables)?;
+    let Some(name) = settings.options.name else { return supervise(settings, path, arguments, variables, mask) };
+    // The name is written over the arguments, so that everything that was read from them is read again from a copy, in
+    // which it also stands for COMMAND's own name.
+    let copy = ARGUMENTS.take().and_then(|room| room.fill(arguments, settings.command, name));
     let copy = copy.ok_or_else(|| fault(settings, "name", None, Fault::Rule(TOO_LONG)))?;
-    let Parsed::Run(settings) = args::parse(copy.iter(), variables.iter())? else { return Ok(0) };
+    // In the copy the name stands where COMMAND stood, and might look like an option there.
+    let words = copy.iter().take(settings.command).chain([c"--", c"COMMAND"]);
+    let Parsed::Run(again) = args::parse(words, variables.iter())? else { return Ok(0) };
+    let settings = Settings { command: settings.command, ..again };
     let name = settings.options.name.unwrap_or(name);
     title::rename(arguments, name, "-pm");
-    supervise(&settings, copy, variables, mask)
+    supervise(&settings, path, copy, variables, mask)
 }
 
 fn supervise(
     settings: &Settings<'static>,
+    path: &'static CStr,
     arguments: Strings,
     variables: Strings,
     mask: SignalSet,
@@ -77,7 +83,7 @@ fn supervise(
         options.setup.user = Some(look_up(settings, user)?);
     }
     let command = Command {
-        path: find(settings, arguments, variables)?,
+        path,
         arguments: arguments.skip(settings.command),
         environment: environment::build(settings, variables)?,
         mask,
