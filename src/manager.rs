@@ -62,6 +62,8 @@ pub struct Manager<'a, P, O> {
     told: Phase,
     /// Signals without a meaning that the observer was told of.
     noted: SignalSet,
+    /// Whether the observer was told that there is no /proc.
+    blind: bool,
     /// Whether a child may be waiting to be reaped.
     children: bool,
     /// Whether signals may be waiting that this turn did not get to.
@@ -101,6 +103,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             now,
             due: Some(now),
             noted: SignalSet::EMPTY,
+            blind: false,
             children: false,
             again: false,
             stops: 0,
@@ -255,8 +258,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.job.terminal = self.options.init.as_ref().filter(|_| self.leads_group()).and_then(|_| terminal::own());
         // A signal in the child before its own handlers stand would be lost to it; see F1 in the contract.
         let mask = signal::set_mask(SignalSet::ALL);
-        let shares_files = !P::LISTENS && self.options.setup.close_fds;
-        let forked = if shares_files { process::fork_sharing_files() } else { process::fork() };
+        let (forked, shares_files) = self.fork();
         if forked == Ok(Forked::Child) {
             self.be_worker(slot, shares_files);
         }
@@ -288,6 +290,18 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             }
         }
         signal::set_mask(mask);
+    }
+
+    /// Forks, the short way where the child will only exec and keeps no foreign descriptor; tells whether it did.
+    fn fork(&self) -> (Result<Forked, Errno>, bool) {
+        if P::LISTENS || !self.options.setup.close_fds {
+            return (process::fork(), false);
+        }
+        match process::fork_sharing_files() {
+            // An emulator or a sandbox that knows only the plain way.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => (process::fork(), false),
+            forked => (forked, true),
+        }
     }
 
     /// What a fresh child does. It never returns into the manager's code and runs none of its destructors.
@@ -342,15 +356,25 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let Some(signal) = signal else { return };
         // STOP and CONT work on any program, whatever it catches.
         let always = P::LISTENS || matches!(signal, Signal::STOP | Signal::CONT);
-        if always || procfs::catches(pid, signal) == Ok(Catches::Yes) {
-            return self.send(pid, signal, false);
+        match if always { Ok(Catches::Yes) } else { procfs::catches(pid, signal) } {
+            Ok(Catches::Yes) => return self.send(pid, signal, false),
+            Ok(Catches::No | Catches::NotYet) => {}
+            Err(errno) => self.tell_blindness(errno),
         }
         self.pool.handle(News::Deaf { slot }, self.now);
         let looked_at_again =
             |slot: &Slot| matches!(slot.state(), State::Running { told: Told::Deaf { again: true }, .. });
         let again = self.pool.slot(slot.index).is_some_and(looked_at_again);
-        if !again {
+        if !again && !self.blind {
             self.tell(&Event::Deaf { worker: Worker { slot, pid }, signal });
+        }
+    }
+
+    /// Tells once that there is no /proc to look at.
+    fn tell_blindness(&mut self, errno: Errno) {
+        if !core::mem::replace(&mut self.blind, true) {
+            let step = "see in /proc which signals workers catch, so none is passed on";
+            self.tell(&Event::Trouble { failure: Failure { step, errno: errno.raw_os_error() } });
         }
     }
 
