@@ -239,8 +239,8 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                 }
                 Action::Stop { slot, pid, why } => self.stop(slot, pid, why),
                 Action::Kill { slot, pid } => self.kill(slot, pid),
-                Action::Pause { slot, pid } => self.pass_on(slot, pid, self.options.pause_signal),
-                Action::Resume { slot, pid } => self.pass_on(slot, pid, self.options.resume_signal),
+                Action::Pause { slot, pid } => self.pause(slot, pid),
+                Action::Resume { slot, pid } => self.resume(slot, pid),
                 Action::Wait { until } => break until,
                 Action::Finish { outcome } => return Some(outcome),
             }
@@ -351,23 +351,40 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         }
     }
 
-    /// Passes the pause or resume signal on to a worker that catches it.
-    fn pass_on(&mut self, slot: SlotId, pid: Pid, signal: Option<Signal>) {
-        let Some(signal) = signal else { return };
-        // STOP and CONT work on any program, whatever it catches.
-        let always = P::LISTENS || matches!(signal, Signal::STOP | Signal::CONT);
-        match if always { Ok(Catches::Yes) } else { procfs::catches(pid, signal) } {
-            Ok(Catches::Yes) => return self.send(pid, signal, false),
-            Ok(Catches::No | Catches::NotYet) => {}
-            Err(errno) => self.tell_blindness(errno),
+    /// Passes the pause signal on, or tells the pool that the worker does not catch it.
+    fn pause(&mut self, slot: SlotId, pid: Pid) {
+        let Some(signal) = self.options.pause_signal else { return };
+        if self.catches(pid, signal) {
+            return self.send(pid, signal, false);
         }
         self.pool.handle(News::Deaf { slot }, self.now);
-        let looked_at_again =
-            |slot: &Slot| matches!(slot.state(), State::Running { told: Told::Deaf { again: true }, .. });
-        let again = self.pool.slot(slot.index).is_some_and(looked_at_again);
-        if !again && !self.blind {
+        let row = self.pool.slot(slot.index).map(Slot::state);
+        let too_young = matches!(row, Some(State::Running { told: Told::Deaf { again: true }, .. }));
+        if !too_young && !self.blind {
             self.tell(&Event::Deaf { worker: Worker { slot, pid }, signal });
         }
+    }
+
+    /// Passes the resume signal on to a worker that catches it.
+    fn resume(&mut self, slot: SlotId, pid: Pid) {
+        let Some(signal) = self.options.resume_signal else { return };
+        if self.catches(pid, signal) {
+            self.send(pid, signal, false);
+        } else if !self.blind {
+            self.tell(&Event::Deaf { worker: Worker { slot, pid }, signal });
+        }
+    }
+
+    /// Looks whether a signal would reach the worker's handler, and not end a worker that has none.
+    fn catches(&mut self, pid: Pid, signal: Signal) -> bool {
+        // STOP and CONT work on any program, whatever it catches.
+        if P::LISTENS || matches!(signal, Signal::STOP | Signal::CONT) {
+            return true;
+        }
+        procfs::catches(pid, signal).unwrap_or_else(|errno| {
+            self.tell_blindness(errno);
+            Catches::No
+        }) == Catches::Yes
     }
 
     /// Tells once that there is no /proc to look at.
