@@ -239,8 +239,8 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                 }
                 Action::Stop { slot, pid, why } => self.stop(slot, pid, why),
                 Action::Kill { slot, pid } => self.kill(slot, pid),
-                Action::Pause { slot, pid } => self.pause(slot, pid),
-                Action::Resume { slot, pid } => self.resume(slot, pid),
+                Action::Pause { slot, pid } => self.pause_worker(slot, pid),
+                Action::Resume { slot, pid } => self.resume_worker(slot, pid),
                 Action::Wait { until } => break until,
                 Action::Finish { outcome } => return Some(outcome),
             }
@@ -352,7 +352,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     }
 
     /// Passes the pause signal on, or tells the pool that the worker does not catch it.
-    fn pause(&mut self, slot: SlotId, pid: Pid) {
+    fn pause_worker(&mut self, slot: SlotId, pid: Pid) {
         let Some(signal) = self.options.pause_signal else { return };
         if self.catches(pid, signal) {
             return self.send(pid, signal, false);
@@ -366,7 +366,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     }
 
     /// Passes the resume signal on to a worker that catches it.
-    fn resume(&mut self, slot: SlotId, pid: Pid) {
+    fn resume_worker(&mut self, slot: SlotId, pid: Pid) {
         let Some(signal) = self.options.resume_signal else { return };
         if self.catches(pid, signal) {
             self.send(pid, signal, false);
