@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::PART;
-use super::lines::Lines;
+use super::lines::{Lines, Part};
 use crate::observe::{Event, Level, Observer, Stream, Worker};
 use crate::pool::{Instant, Pid, SlotId};
 use crate::sys::Result;
@@ -33,15 +33,17 @@ struct Flow {
     pipe: Option<Pipe>,
     lines: Lines,
     legacy: Option<Legacy>,
-    /// When the line that is held back began to wait.
-    waiting_since: Instant,
+    /// When the line that waits for its newline began to; `None`: none waits.
+    waiting_since: Option<Instant>,
 }
 
 impl Flow {
-    const CLOSED: Self = Self { pipe: None, lines: Lines::EMPTY, legacy: None, waiting_since: Instant::ZERO };
+    const CLOSED: Self = Self { pipe: None, lines: Lines::EMPTY, legacy: None, waiting_since: None };
 
-    fn owner(&self, current: Option<Owner>) -> Option<Owner> {
-        self.legacy.map(|legacy| legacy.owner).or(current)
+    /// Notes whether a line waits, and since when; `fresh`: if one does, it is another than before.
+    fn note_waiting(&mut self, fresh: bool, now: Instant) {
+        let since = if fresh { None } else { self.waiting_since };
+        self.waiting_since = self.lines.is_pending().then_some(since.unwrap_or(now));
     }
 
     /// How much one read may take: not beyond what a dead worker left, so that a chunk has one owner.
@@ -128,7 +130,7 @@ impl<'a> Relay<'a> {
     #[must_use]
     pub fn ends(&self, slot: u16) -> [Option<BorrowedFd<'_>>; 2] {
         let channel = self.channels.get(usize::from(slot));
-        [0, 1].map(|at| Some(channel?.flows.get::<usize>(at)?.pipe.as_ref()?.write.as_fd()))
+        [Stream::Out, Stream::Err].map(|stream| Some(channel?.flow(stream).pipe.as_ref()?.write.as_fd()))
     }
 
     /// Notes that a worker was started: bytes are its from now on.
@@ -142,24 +144,29 @@ impl<'a> Relay<'a> {
     ///
     /// Bytes behind that belong to the successor, whoever wrote them.
     pub fn ended(&mut self, slot: u16, observer: &mut impl Observer, now: Instant) {
-        let slot = usize::from(slot);
         for stream in [Stream::Out, Stream::Err] {
-            let place = Place { slot, stream };
-            let unread =
-                self.held.filter(|held| held.place == place).map_or(0, |held| held.end.saturating_sub(held.start));
-            let Some(channel) = self.channels.get_mut(slot) else { continue };
-            let [out, err] = &mut channel.flows;
-            let flow = if stream == Stream::Out { out } else { err };
-            let (Some(pipe), Some(owner), None) = (&flow.pipe, channel.current, flow.legacy) else { continue };
-            let bytes = fd::waiting(pipe.read.as_fd()).saturating_add(unread);
-            flow.legacy = Some(Legacy { owner, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
-            while self.has_legacy_bytes(place) && self.read(place, observer, now) {}
+            let place = Place { slot: usize::from(slot), stream };
+            self.note_legacy(place);
+            while self.legacy(place).is_some_and(|legacy| legacy.bytes > 0) && self.read(place, observer, now) {}
             self.settle(place, observer);
         }
     }
 
-    fn has_legacy_bytes(&self, place: Place) -> bool {
-        self.flow(place).and_then(|flow| flow.legacy).is_some_and(|legacy| legacy.bytes > 0)
+    /// Notes how many bytes the dead worker left; not if some of an earlier one are still to come.
+    fn note_legacy(&mut self, place: Place) {
+        let chunk = self.held.filter(|held| held.place == place);
+        let unread = chunk.map_or(0, |held| held.end.saturating_sub(held.start));
+        let Some(channel) = self.channels.get_mut(place.slot) else { return };
+        let current = channel.current;
+        let flow = channel.flow_mut(place.stream);
+        if let (Some(pipe), Some(owner), None) = (&flow.pipe, current, flow.legacy) {
+            let bytes = fd::waiting(pipe.read.as_fd()).saturating_add(unread);
+            flow.legacy = Some(Legacy { owner, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
+        }
+    }
+
+    fn legacy(&self, place: Place) -> Option<Legacy> {
+        self.channels.get(place.slot)?.flow(place.stream).legacy
     }
 
     /// Fills two rows a slot with the pipes to be read, or with nothing while the observer takes no lines.
@@ -199,12 +206,7 @@ impl<'a> Relay<'a> {
 
     /// Passes on what is left of every line, as if its writer had ended it.
     pub fn end_all(&mut self, observer: &mut impl Observer) {
-        self.for_each_place(|relay, place| {
-            if let Some(flow) = relay.flow_mut(place) {
-                flow.legacy = None;
-            }
-            relay.emit(place, observer, Lines::end);
-        });
+        self.for_each_place(|relay, place| relay.end(place, observer));
     }
 
     /// Tells whether bytes of a dead worker were not passed on yet.
@@ -242,42 +244,25 @@ impl<'a> Relay<'a> {
     fn pass_on(&mut self, observer: &mut impl Observer, now: Instant) -> bool {
         let Some(held) = self.held else { return true };
         let level = self.level(held.place.stream);
-        let (Some(channel), Some(buffers)) =
-            (self.channels.get_mut(held.place.slot), self.buffers.get_mut(held.place.slot))
-        else {
-            return true;
-        };
-        let current = channel.current;
-        let flow = channel.flow_mut(held.place.stream);
-        let [out, err] = buffers;
-        let buffer = if held.place.stream == Stream::Out { out } else { err };
+        let Some((flow, buffer, owner)) = look_up(self.channels, self.buffers, held.place) else { return true };
         let chunk = self.input.get(held.start..held.end).unwrap_or_default();
-        let owner = flow.owner(current);
         let mut rest = chunk;
-        let mut finished = false;
+        let mut fresh = false;
         let done = loop {
             if !observer.ready() {
                 break false;
             }
             let Some(part) = flow.lines.next(buffer, &mut rest) else { break true };
-            finished = true;
-            if let Some(owner) = owner {
-                let worker = held.place.worker(owner);
-                let line = Event::Line { worker, stream: held.place.stream, bytes: part.bytes, partial: part.partial };
-                observer.event(level, &line);
-            }
+            fresh = true;
+            tell(observer, level, held.place, owner, part);
         };
         let used = chunk.len().saturating_sub(rest.len());
         if let Some(legacy) = &mut flow.legacy {
             legacy.bytes = legacy.bytes.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX));
         }
-        if flow.lines.is_pending() && (finished || flow.waiting_since == Instant::ZERO) {
-            flow.waiting_since = now;
-        } else if !flow.lines.is_pending() {
-            flow.waiting_since = Instant::ZERO;
-        }
-        let pending = flow.lines.is_pending().then_some(flow.waiting_since);
-        self.note_waiting(pending);
+        flow.note_waiting(fresh, now);
+        let since = flow.waiting_since;
+        self.show_later(since);
         self.held = (!done).then_some(Held { start: held.start.saturating_add(used), ..held });
         if done {
             self.settle(held.place, observer);
@@ -287,18 +272,24 @@ impl<'a> Relay<'a> {
 
     /// Ends the last line of a dead worker once its last byte was passed on.
     fn settle(&mut self, place: Place, observer: &mut impl Observer) {
-        if self.flow(place).and_then(|flow| flow.legacy).is_none_or(|legacy| legacy.bytes > 0) {
+        if self.legacy(place).is_none_or(|legacy| legacy.bytes > 0) {
             return;
         }
         if self.held.is_some_and(|held| held.place == place) || !observer.ready() {
             self.unsettled = true;
-            return;
+        } else {
+            self.end(place, observer);
         }
-        self.emit(place, observer, Lines::end);
-        if let Some(flow) = self.flow_mut(place) {
-            flow.legacy = None;
-            flow.waiting_since = Instant::ZERO;
+    }
+
+    /// Ends the line that is being read, and with it what a dead worker left.
+    fn end(&mut self, place: Place, observer: &mut impl Observer) {
+        let level = self.level(place.stream);
+        let Some((flow, buffer, owner)) = look_up(self.channels, self.buffers, place) else { return };
+        if let Some(part) = flow.lines.end(buffer) {
+            tell(observer, level, place, owner, part);
         }
+        (flow.legacy, flow.waiting_since) = (None, None);
     }
 
     /// Shows the beginnings of lines that have waited for their newline too long.
@@ -308,53 +299,25 @@ impl<'a> Relay<'a> {
         }
         self.show_at = None;
         self.for_each_place(|relay, place| {
-            let Some(flow) = relay.flow(place) else { return };
-            if !flow.lines.is_pending() {
-                return;
+            let level = relay.level(place.stream);
+            let Some((flow, buffer, owner)) = look_up(relay.channels, relay.buffers, place) else { return };
+            let is_late = flow.waiting_since.is_some_and(|since| since.after(PATIENCE) <= now);
+            if is_late && observer.ready() {
+                if let Some(part) = flow.lines.show(buffer) {
+                    tell(observer, level, place, owner, part);
+                }
+                // The beginning of a character may have stayed behind, and waits anew.
+                flow.note_waiting(true, now);
             }
             let since = flow.waiting_since;
-            if since.after(PATIENCE) > now || !observer.ready() {
-                relay.note_waiting(Some(since));
-            } else {
-                relay.emit(place, observer, Lines::show);
-                if let Some(flow) = relay.flow_mut(place) {
-                    flow.waiting_since = Instant::ZERO;
-                }
-            }
+            relay.show_later(since);
         });
     }
 
-    /// Moves the next showing forward, if this line is the first to have waited too long.
-    fn note_waiting(&mut self, since: Option<Instant>) {
-        let Some(at) = since.map(|since| since.after(PATIENCE)) else { return };
-        self.show_at = Some(self.show_at.map_or(at, |other| other.min(at)));
-    }
-
-    /// Passes on the part that `take` gets out of what is held of one line.
-    fn emit<'s>(
-        &'s mut self,
-        place: Place,
-        observer: &mut impl Observer,
-        take: impl FnOnce(&mut Lines, &'s [u8; PART]) -> Option<super::lines::Part<'s>>,
-    ) {
-        let level = self.level(place.stream);
-        let (Some(channel), Some([out, err])) = (self.channels.get_mut(place.slot), self.buffers.get(place.slot))
-        else {
-            return;
-        };
-        let current = channel.current;
-        let flow = channel.flow_mut(place.stream);
-        let owner = flow.owner(current);
-        let buffer = if place.stream == Stream::Out { out } else { err };
-        if let (Some(part), Some(owner)) = (take(&mut flow.lines, buffer), owner) {
-            let line = Event::Line {
-                worker: place.worker(owner),
-                stream: place.stream,
-                bytes: part.bytes,
-                partial: part.partial,
-            };
-            observer.event(level, &line);
-        }
+    /// Moves the next showing forward, if this line is the first that will have waited too long.
+    fn show_later(&mut self, since: Option<Instant>) {
+        let at = since.map(|since| since.after(PATIENCE));
+        self.show_at = [self.show_at, at].into_iter().flatten().min();
     }
 
     fn for_each_place(&mut self, mut act: impl FnMut(&mut Self, Place)) {
@@ -372,13 +335,28 @@ impl<'a> Relay<'a> {
             Stream::Err => err,
         }
     }
+}
 
-    fn flow(&self, place: Place) -> Option<&Flow> {
-        self.channels.get(place.slot).map(|channel| channel.flow(place.stream))
-    }
+/// Finds what a place has: its flow, the buffer of its line, and whose bytes come next.
+fn look_up<'t>(
+    channels: &'t mut [Channel],
+    buffers: &'t mut [Buffers],
+    place: Place,
+) -> Option<(&'t mut Flow, &'t mut [u8; PART], Option<Owner>)> {
+    let channel = channels.get_mut(place.slot)?;
+    let [out, err] = buffers.get_mut(place.slot)?;
+    let current = channel.current;
+    let flow = channel.flow_mut(place.stream);
+    let owner = flow.legacy.map(|legacy| legacy.owner).or(current);
+    Some((flow, if place.stream == Stream::Out { out } else { err }, owner))
+}
 
-    fn flow_mut(&mut self, place: Place) -> Option<&mut Flow> {
-        self.channels.get_mut(place.slot).map(|channel| channel.flow_mut(place.stream))
+/// Passes one part on; nobody writes before the first worker, so that it always has an owner.
+fn tell(observer: &mut impl Observer, level: Level, place: Place, owner: Option<Owner>, part: Part<'_>) {
+    if let Some(owner) = owner {
+        let worker = place.worker(owner);
+        let line = Event::Line { worker, stream: place.stream, bytes: part.bytes, partial: part.partial };
+        observer.event(level, &line);
     }
 }
 
