@@ -12,6 +12,9 @@ built=$directory/$host/release/cantella
 # the flags because cargo's own setting would reach build scripts too. musl-gcc starts a position-independent
 # program through its dynamic loader, which a container need not have; so the position is fixed.
 flags="-C linker=musl-gcc -C target-feature=+crt-static -C relocation-model=static"
+# Nothing is loaded behind it that could be protected after start, so relro and a segment of its own for each kind of
+# section would only round the file up to pages, and the manager's memory too.
+flags="$flags -C link-arg=-Wl,-T,tests/static.ld,--no-eh-frame-hdr,-z,noseparate-code,-z,norelro"
 env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="$flags" cargo build --release --bin cantella \
     --target "$host" --target-dir "$directory" --config profile.release.strip=false
 
