@@ -4,28 +4,45 @@ use core::str::from_utf8;
 
 use super::format::Format;
 use super::scan;
-use crate::text::Text;
+use crate::text::{Text, hex};
 
 /// The most bytes that one byte becomes: `\u0000` in json.
 pub const MAX_GROWTH: usize = 6;
 
-/// Appends `bytes`, escaped as `format` wants them. Runs of printable ASCII are copied as they are.
+/// Appends `bytes`, escaped as `format` wants them. Runs of what needs no escape are copied as they are.
 pub fn escape(out: &mut Text<'_>, format: Format, bytes: &[u8]) {
     let mut rest = bytes;
     while let Some((clean, odd)) = rest.split_at_checked(clean_length(format, rest)) {
         out.put(clean);
-        let Some((unit, after)) = first_unit(odd) else { return };
-        match format {
-            Format::Logfmt if unit == Unit::Character('"', b"\"") => out.put(b"\\\""),
-            Format::Plain | Format::Logfmt => lossless(out, unit),
-            Format::Json => json(out, unit),
-        }
-        rest = after;
+        rest = match odd {
+            [] => return,
+            [byte @ 0..=0x7f, after @ ..] => {
+                ascii(out, format, *byte);
+                after
+            }
+            _ => beyond_ascii(out, format, odd),
+        };
     }
 }
 
-/// The length of the run at the front of `bytes` that needs no look at its single bytes.
+/// The length of the run at the front of `bytes` that needs no escape.
 fn clean_length(format: Format, bytes: &[u8]) -> usize {
+    let mut length: usize = 0;
+    while let Some(rest) = bytes.get(length..) {
+        length = length.saturating_add(printable_ascii(format, rest));
+        match bytes.get(length..) {
+            None | Some([] | [0..=0x7f, ..]) => break,
+            Some(beyond) => match character(beyond) {
+                (Some(character), width) if !character.is_control() => length = length.saturating_add(width),
+                (Some(_) | None, _) => break,
+            },
+        }
+    }
+    length
+}
+
+/// The length of the run at the front of `bytes` that needs no look at its single bytes.
+fn printable_ascii(format: Format, bytes: &[u8]) -> usize {
     match format {
         Format::Plain => scan::special(bytes),
         Format::Logfmt | Format::Json => scan::special_or_quote(bytes),
@@ -33,64 +50,54 @@ fn clean_length(format: Format, bytes: &[u8]) -> usize {
     .unwrap_or(bytes.len())
 }
 
-/// What stands at the front of some bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit<'a> {
-    /// A character, and the bytes that encode it.
-    Character(char, &'a [u8]),
-    /// Bytes that are no part of a character; one, or the begin of a character that lacks its end.
-    Invalid(&'a [u8]),
-}
-
-/// Splits the first unit off; `None`: there are no bytes.
-fn first_unit(bytes: &[u8]) -> Option<(Unit<'_>, &[u8])> {
-    let first = *bytes.first()?;
-    let width = match first {
-        0..=0x7f => return Some((Unit::Character(char::from(first), bytes.get(..1)?), bytes.get(1..)?)),
-        0xc2..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf4 => 4,
-        _ => 1,
+/// Reads the character beyond ASCII at the front of `bytes` and gives its length too. Bytes that are no part of a
+/// character are read as `None`: one, or the begin of a character that lacks its end.
+fn character(bytes: &[u8]) -> (Option<char>, usize) {
+    let width = match bytes.first() {
+        Some(0xc2..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        Some(_) | None => 1,
     };
     let window = bytes.get(..width).unwrap_or(bytes);
     match from_utf8(window) {
-        Ok(text) => Some((Unit::Character(text.chars().next()?, window), bytes.get(width..)?)),
-        Err(error) => {
-            let (invalid, rest) = bytes.split_at_checked(error.error_len().unwrap_or(window.len()))?;
-            Some((Unit::Invalid(invalid), rest))
-        }
+        Ok(text) => (text.chars().next(), window.len()),
+        Err(error) => (None, error.error_len().unwrap_or(window.len())),
     }
 }
 
-/// Appends a unit so that its bytes can be told from what is read: plain and logfmt.
-fn lossless(out: &mut Text<'_>, unit: Unit<'_>) {
-    match unit {
-        Unit::Character('\\', _) => out.put(b"\\\\"),
-        Unit::Character('\t', _) => out.put(b"\\t"),
-        Unit::Character('\r', _) => out.put(b"\\r"),
-        Unit::Character(character, bytes) if !character.is_control() => out.put(bytes),
-        Unit::Character(_, bytes) | Unit::Invalid(bytes) => {
-            for byte in bytes {
-                out.put(b"\\x");
-                out.hex(*byte);
-            }
-        }
+/// Appends an ASCII character that cannot stand as it is.
+fn ascii(out: &mut Text<'_>, format: Format, byte: u8) {
+    match byte {
+        b'\\' => out.put(b"\\\\"),
+        b'"' => out.put(b"\\\""),
+        b'\t' => out.put(b"\\t"),
+        b'\r' => out.put(b"\\r"),
+        control => number(out, format, control),
     }
 }
 
-/// Appends a unit as part of a json string. C1 controls and DEL need no escape there, but terminals obey them.
-fn json(out: &mut Text<'_>, unit: Unit<'_>) {
-    match unit {
-        Unit::Character('\\', _) => out.put(b"\\\\"),
-        Unit::Character('"', _) => out.put(b"\\\""),
-        Unit::Character('\t', _) => out.put(b"\\t"),
-        Unit::Character('\r', _) => out.put(b"\\r"),
-        Unit::Character(character, bytes) if !character.is_control() => out.put(bytes),
-        Unit::Character(control, _) => {
-            out.put(b"\\u00");
-            out.hex(u8::try_from(control).unwrap_or_default());
-        }
-        Unit::Invalid(_) => out.say("\u{fffd}"),
+/// Appends what stands beyond ASCII at the front of `bytes` and cannot stand as it is; gives what follows.
+///
+/// Plain and logfmt lose nothing: the bytes can be told from what is read. C1 controls need no escape in json, but
+/// terminals obey them.
+fn beyond_ascii<'b>(out: &mut Text<'_>, format: Format, bytes: &'b [u8]) -> &'b [u8] {
+    let (character, width) = character(bytes);
+    let (odd, after) = bytes.split_at_checked(width).unwrap_or_default();
+    match (format, character) {
+        (Format::Plain | Format::Logfmt, _) => odd.iter().for_each(|byte| number(out, format, *byte)),
+        (Format::Json, Some(control)) => number(out, format, u8::try_from(control).unwrap_or_default()),
+        (Format::Json, None) => out.say("\u{fffd}"),
+    }
+    after
+}
+
+/// Appends a byte by its number.
+fn number(out: &mut Text<'_>, format: Format, byte: u8) {
+    let [high, low] = hex(byte);
+    match format {
+        Format::Plain | Format::Logfmt => out.put(&[b'\\', b'x', high, low]),
+        Format::Json => out.put(&[b'\\', b'u', b'0', b'0', high, low]),
     }
 }
 
