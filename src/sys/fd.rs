@@ -228,7 +228,7 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
 /// # Errors
 /// As write(2).
 pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
-    rustix::io::write(fd, bytes)
+    rustix::io::retry_on_intr(|| rustix::io::write(fd, bytes))
 }
 
 /// Writes to a file that others share, whose blocking mode is therefore not ours to change, without ever waiting.
@@ -237,7 +237,8 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
 /// `AGAIN` when it is full now, else as pwritev2(2).
 pub fn write_shared(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
     // An offset of -1 means the file's own position.
-    match rustix::io::pwritev2(fd, &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
+    let row = [IoSlice::new(bytes)];
+    match rustix::io::retry_on_intr(|| rustix::io::pwritev2(fd, &row, u64::MAX, ReadWriteFlags::NOWAIT)) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => write_when_writable(fd, bytes),
         answer => answer,
     }
@@ -250,7 +251,7 @@ fn write_when_writable(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
     if row[0].revents == 0 {
         return Err(Errno::AGAIN);
     }
-    rustix::io::write(fd, bytes.get(..PIPE_BUF).unwrap_or(bytes))
+    write(fd, bytes.get(..PIPE_BUF).unwrap_or(bytes))
 }
 
 /// Tells how many bytes wait in a pipe.

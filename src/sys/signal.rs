@@ -10,7 +10,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
-use super::{Errno, Result, answered, checked, errno_place};
+use super::{Errno, Result, answered, checked, errno_place, last_errno};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
 
@@ -239,9 +239,15 @@ fn wake() {
     let place = errno_place();
     // SAFETY: the place is valid as long as this thread runs.
     let errno = unsafe { *place };
-    // A full pipe or none at all changes nothing: the count is already there, and a turn of the loop will find it.
-    // SAFETY: the byte is a static; a descriptor that is not open is an error, not a fault.
-    unsafe { libc::write(WAKE.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1) };
+    loop {
+        // A full pipe or none at all changes nothing: the count is already there, and a turn of the loop will find it.
+        // SAFETY: the byte is a static; a descriptor that is not open is an error, not a fault.
+        let answer = unsafe { libc::write(WAKE.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1) };
+        // Nobody else would write the byte: while one is under way, later signals count on it.
+        if answer != -1 || last_errno() != Errno::INTR {
+            break;
+        }
+    }
     // SAFETY: as above.
     unsafe { *place = errno };
 }
@@ -270,7 +276,7 @@ pub fn raise(signal: Signal) {
 /// # Errors
 /// `PERM` where the kernel forbids it.
 pub fn send(pid: Pid, signal: Signal) -> Result<()> {
-    kill(pid.get(), signal)
+    unless_gone(kill(pid.get(), signal))
 }
 
 /// Sends `signal` to the process group that `leader` leads or led; to the process alone while it has not made its group.
@@ -278,10 +284,9 @@ pub fn send(pid: Pid, signal: Signal) -> Result<()> {
 /// # Errors
 /// `PERM` where the kernel forbids it for every member.
 pub fn send_group(leader: Pid, signal: Signal) -> Result<()> {
-    // SAFETY: kill takes no pointer.
-    match checked(unsafe { libc::kill(leader.get().wrapping_neg(), c_int::from(signal.get())) }) {
+    match kill(leader.get().wrapping_neg(), signal) {
         Err(Errno::SRCH) => send(leader, signal),
-        answer => answer.map(|_| ()),
+        answer => answer,
     }
 }
 
@@ -290,13 +295,17 @@ pub fn send_group(leader: Pid, signal: Signal) -> Result<()> {
 /// # Errors
 /// `PERM` where the kernel forbids it for every process.
 pub fn send_everybody(signal: Signal) -> Result<()> {
-    kill(-1, signal)
+    unless_gone(kill(-1, signal))
 }
 
 fn kill(target: c_int, signal: Signal) -> Result<()> {
-    // SAFETY: kill takes no pointer.
-    match checked(unsafe { libc::kill(target, c_int::from(signal.get())) }) {
-        Err(Errno::SRCH) => Ok(()),
-        answer => answer.map(|_| ()),
-    }
+    rustix::io::retry_on_intr(|| {
+        // SAFETY: kill takes no pointer.
+        checked(unsafe { libc::kill(target, c_int::from(signal.get())) }).map(|_| ())
+    })
+}
+
+/// Takes a target that is gone for one that was reached.
+fn unless_gone(answer: Result<()>) -> Result<()> {
+    if answer == Err(Errno::SRCH) { Ok(()) } else { answer }
 }
