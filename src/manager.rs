@@ -218,6 +218,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             (Phase::Running | Phase::Paused { .. }, Phase::Stopping { asked, .. }) => {
                 Event::Draining { cause: if asked { Cause::Request } else { Cause::GaveUp } }
             }
+            // Nobody was left to be drained, and the reason of the end is owed all the same.
+            (Phase::Running | Phase::Paused { .. }, Phase::Finished { outcome: Outcome::GaveUp }) => {
+                Event::Draining { cause: Cause::GaveUp }
+            }
             _ => return,
         };
         self.told = phase;
@@ -242,7 +246,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                 Action::Pause { slot, pid } => self.pause_worker(slot, pid),
                 Action::Resume { slot, pid } => self.resume_worker(slot, pid),
                 Action::Wait { until } => break until,
-                Action::Finish { outcome } => return Some(outcome),
+                Action::Finish { outcome } => {
+                    self.tell_phase();
+                    return Some(outcome);
+                }
             }
             self.tell_phase();
             if forks_left == 0 {
