@@ -224,15 +224,21 @@ mod tests {
     use crate::text::Text;
     use core::time::Duration;
 
-    /// Every kind of event: its level, its name and its keys, then its words.
-    fn events() -> Vec<(Event<'static>, &'static str)> {
+    /// An event; its level, its name and its keys, then its words.
+    type Row = (Event<'static>, &'static str);
+
+    /// Every kind of event.
+    fn events() -> Vec<Row> {
+        [of_workers(), of_the_pool()].concat()
+    }
+
+    fn of_workers() -> Vec<Row> {
         let slot = SlotId { index: 3, generation: 7 };
         let worker = Worker { slot, pid: Pid::new(99).unwrap() };
         let exited = |exit, asked| Event::Exited { worker, exit, asked };
         let by = |signal, core| Exit::Signal { signal, core };
         let backoff = |failures, millis| Event::Backoff { slot, failures, delay: Duration::from_millis(millis) };
-        let failure = |step, errno| Failure { step, errno };
-        let draining = |cause| Event::Draining { cause };
+        let missing = Failure { step: "execute", errno: 2 };
         let nameless = Signal::new(33).unwrap();
         vec![
             (
@@ -281,21 +287,28 @@ mod tests {
                  worker 3 failed to start 3 times in a row, next start in 400ms",
             ),
             (
-                Event::ForkFailed { failure: failure("fork", 11) },
-                "error fork|cannot fork: Resource temporarily unavailable (errno 11), trying again",
-            ),
-            (Event::ForkWorks, "notice fork|fork works again"),
-            (
-                Event::ExecFailed { worker, failure: failure("execute", 2) },
+                Event::ExecFailed { worker, failure: missing },
                 "error exec worker=3 pid=99 generation=7|\
                  worker 3 cannot execute: No such file or directory (errno 2)",
             ),
-            (Event::Paused, "notice paused|paused"),
             (
                 Event::Deaf { worker, signal: Signal::USR1 },
                 "warning deaf worker=3 pid=99 generation=7 signal=10|\
                  worker 3 does not catch signal 10 (USR1), so it was not sent, pid 99, generation 7",
             ),
+        ]
+    }
+
+    fn of_the_pool() -> Vec<Row> {
+        let failure = |step, errno| Failure { step, errno };
+        let draining = |cause| Event::Draining { cause };
+        vec![
+            (
+                Event::ForkFailed { failure: failure("fork", 11) },
+                "error fork|cannot fork: Resource temporarily unavailable (errno 11), trying again",
+            ),
+            (Event::ForkWorks, "notice fork|fork works again"),
+            (Event::Paused, "notice paused|paused"),
             (Event::Resumed, "notice resumed|resumed"),
             (draining(Cause::Request), "notice draining|draining, asked to stop"),
             (draining(Cause::GaveUp), "error draining|draining, too many failed starts"),
