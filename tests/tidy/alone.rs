@@ -1,37 +1,29 @@
-//! Compiles what decides, what formats and what reads the command line alone: plain rustc, no crate but `core`.
-#![expect(clippy::expect_used, reason = "a test fails loudly")]
+//! Compiles the pure rooms alone: plain rustc, no crate but `core`.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What touches the kernel or builds on it, and so is left out.
-const IMPURE: [&str; 4] = ["manager", "sink", "sys", "worker"];
+use crate::rooms::{Room, room_of};
 
 #[test]
 fn the_pure_files_need_nothing_but_core() {
     let build = Path::new(env!("CARGO_TARGET_TMPDIR")).join("alone");
     let _ = fs::remove_dir_all(&build);
-    copy_pure(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &build);
+    copy_pure("src", &build);
 
     let library = build.join("libcantella.rmeta");
     compile(&build.join("lib.rs"), "cantella", &["-o".as_ref(), library.as_ref()]);
 
     let arguments = build.join("bin/cantella");
     let root = arguments.join("alone.rs");
-    let modules = files(&arguments).into_iter().map(|file| {
-        let name = file.file_stem().expect("a file name").to_string_lossy().into_owned();
-        format!("pub mod {name};\n")
-    });
+    let modules = files(&arguments).into_iter().map(|file| format!("pub mod {};\n", stem(&file)));
     fs::write(&root, format!("#![no_std]\n{}", modules.collect::<String>())).expect("a new file");
     let mut external = OsStr::new("cantella=").to_owned();
     external.push(&library);
-    compile(
-        &root,
-        "arguments",
-        &["--extern".as_ref(), &external, "-o".as_ref(), arguments.join("alone.rmeta").as_ref()],
-    );
+    let output = arguments.join("alone.rmeta");
+    compile(&root, "arguments", &["--extern".as_ref(), &external, "-o".as_ref(), output.as_ref()]);
 }
 
 fn compile(root: &Path, name: &str, options: &[&OsStr]) {
@@ -44,19 +36,27 @@ fn compile(root: &Path, name: &str, options: &[&OsStr]) {
     assert!(output.status.success(), "{name} does not stand alone:\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Copies a directory without the impure files, and without the declarations that would lead to them.
-fn copy_pure(from: &Path, to: &Path) {
+/// Copies the pure files of a directory, and of those that only list modules what does not lead out.
+fn copy_pure(from: &str, to: &Path) {
     fs::create_dir_all(to).expect("a new directory");
-    for path in files(from) {
-        let name = path.file_name().expect("a file name");
-        let stem = path.file_stem().expect("a file name").to_string_lossy();
-        if path.is_dir() && !IMPURE.contains(&&*stem) {
-            copy_pure(&path, &to.join(name));
-        } else if path.is_file() && stem != "main" && !IMPURE.contains(&&*stem) {
+    let (pure, impure): (Vec<_>, Vec<_>) = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(from))
+        .into_iter()
+        .map(|path| (stem(&path), path))
+        .partition(|(name, path)| is_pure(&format!("{from}/{name}{}", if path.is_dir() { "/" } else { ".rs" })));
+    for (name, path) in pure {
+        if path.is_dir() {
+            copy_pure(&format!("{from}/{name}"), &to.join(name));
+        } else {
             let text = fs::read_to_string(&path).expect("a readable source");
-            fs::write(to.join(name), without_doors(&text)).expect("a copy");
+            let doors: Vec<&str> = impure.iter().map(|(name, _)| name.as_str()).collect();
+            fs::write(to.join(name).with_extension("rs"), without(&doors, &text)).expect("a copy");
         }
     }
+}
+
+/// The crate's root and the way to the command line hold modules of both kinds.
+fn is_pure(path: &str) -> bool {
+    ["src/lib.rs", "src/bin/"].contains(&path) || room_of(path).is_some_and(Room::is_pure)
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -64,13 +64,15 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.expect("a readable entry").path()).collect()
 }
 
+fn stem(path: &Path) -> String {
+    path.file_stem().expect("a file name").to_string_lossy().into_owned()
+}
+
 /// Drops `mod sink;` and `pub use sink::Sink;` and their like: they stand at the beginning of a line.
-fn without_doors(text: &str) -> String {
+fn without(doors: &[&str], text: &str) -> String {
     let leads_out = |statement: &str| {
         let line = statement.trim_start_matches("pub ");
-        IMPURE
-            .iter()
-            .any(|name| line.starts_with(&format!("mod {name};")) || line.starts_with(&format!("use {name}::")))
+        doors.iter().any(|name| line.starts_with(&format!("mod {name};")) || line.starts_with(&format!("use {name}::")))
     };
     text.split_inclusive('\n').filter(|line| !leads_out(line)).collect()
 }
