@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs every check of the project, from the format of the sources to the fuzz targets. A missing tool is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+
+for tool in cargo gcc musl-gcc readelf objcopy strace unshare setpriv; do
+    command -v "$tool" >/dev/null || { echo "$0: $tool is missing, .ci/run installs it" >&2; exit 1; }
+done
+
+step cargo fmt --check
+step cargo clippy --locked --all-targets --all-features -- -D warnings
+step env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
+step cargo build --locked --no-default-features
+step cargo package --locked --offline --allow-dirty
+
+step cargo test --locked --all-features
+step tests/static.sh
+static=$(tests/static.sh 2>/dev/null | tail -n 1)
+step tests/shape.sh "$static"
+step env CANTELLA_BIN="$static" cargo test --locked --test promises
+
+[ ! -e fuzz/Cargo.toml ] || step tests/fuzz.sh 10
