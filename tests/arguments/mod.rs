@@ -21,12 +21,23 @@ pub mod table;
 pub mod users;
 #[path = "../../src/bin/cantella/values.rs"]
 pub mod values;
+#[path = "../../src/bin/cantella/words.rs"]
+pub mod words;
 
 use core::ffi::CStr;
 use std::ffi::CString;
 
 use cantella::text::Text;
-use settings::{Parsed, Print, Settings, Usage};
+use settings::{Print, Settings, Usage};
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Parsed {
+    /// To supervise.
+    Run(Box<Settings<'static>>),
+    /// To print a text.
+    Print(Print),
+}
 
 /// Words as main(3) gets them. They are never freed: a test ends soon.
 fn words(list: &[&str]) -> Vec<&'static CStr> {
@@ -35,15 +46,17 @@ fn words(list: &[&str]) -> Vec<&'static CStr> {
 }
 
 /// Reads arguments, argv\[0\] first, and environment entries.
-pub fn parse(argv: &[&str], env: &[&str]) -> Result<Parsed<'static>, Usage<'static>> {
-    args::parse(words(argv).into_iter(), words(env).into_iter())
+pub fn parse(argv: &[&str], env: &[&str]) -> Result<Parsed, Usage<'static>> {
+    let mut settings = Box::new(Settings::DEFAULT);
+    let print = args::parse(&mut settings, &mut words(argv).into_iter(), &mut words(env).into_iter())?;
+    Ok(print.map_or(Parsed::Run(settings), Parsed::Print))
 }
 
 /// Reads what must be understood.
 #[must_use]
 pub fn understood(argv: &[&str], env: &[&str]) -> Settings<'static> {
     match parse(argv, env) {
-        Ok(Parsed::Run(settings)) => settings,
+        Ok(Parsed::Run(settings)) => *settings,
         other => panic!("{argv:?} with {env:?} gave {other:?}"),
     }
 }

@@ -4,160 +4,137 @@ use core::ffi::CStr;
 
 use super::help;
 use super::personality;
-use super::settings::{Fault, Parsed, Print, Settings, Subject, Usage};
+use super::settings::{Fault, Print, Settings, Subject, Usage};
 use super::table::{self, Found, Row, TABLE};
 use super::values;
+use super::words::{Strings, Words};
 
-/// Reads the arguments, argv\[0\] first, and the environment.
+/// Reads the arguments, argv\[0\] first, and the environment, into the default settings. Gives the text that is asked
+/// for instead, if one is.
 ///
 /// # Errors
 /// [`Usage`] says which option, value or combination is wrong. Nothing has been started then.
 pub fn parse<'a>(
-    argv: impl Iterator<Item = &'a CStr>,
-    env: impl Iterator<Item = &'a CStr>,
-) -> Result<Parsed<'a>, Usage<'a>> {
-    let mut words = argv.enumerate();
-    let called = words.next().map_or(c"", |(_, word)| word);
+    settings: &mut Settings<'a>,
+    argv: Strings<'_, 'a>,
+    env: Strings<'_, 'a>,
+) -> Result<Option<Print>, Usage<'a>> {
+    let (called, words) = Words::new(argv);
     match personality::called(called.to_bytes()) {
-        Some(program) => personality::parse(program, words, env),
-        None => Parser::new().parse(words, env),
+        Some(program) => personality::parse(program, settings, words, env),
+        None => Parser { settings, words, given: [None; TABLE.len()] }.parse(env),
     }
-}
-
-/// A value as it was given.
-#[derive(Clone, Copy)]
-struct Given<'a> {
-    value: &'a CStr,
-    by_twin: bool,
 }
 
 /// Settings in the making.
-struct Parser<'a> {
-    settings: Settings<'a>,
-    given: [Option<Given<'a>>; TABLE.len()],
+struct Parser<'p, 's, 'a> {
+    settings: &'p mut Settings<'a>,
+    words: Words<'s, 'a>,
+    /// The values that were given, in the order of the table.
+    given: [Option<&'a CStr>; TABLE.len()],
 }
 
-/// How a walk over the words ended.
-enum End {
-    /// COMMAND stands at this index.
-    Command(usize),
-    /// A text is asked for.
-    Print(Print),
-}
-
-impl<'a> Parser<'a> {
-    const fn new() -> Self {
-        Self { settings: Settings::DEFAULT, given: [None; TABLE.len()] }
-    }
-
-    fn parse(
-        mut self,
-        words: impl Iterator<Item = (usize, &'a CStr)>,
-        env: impl Iterator<Item = &'a CStr>,
-    ) -> Result<Parsed<'a>, Usage<'a>> {
-        self.settings.command = match self.words(words)? {
-            End::Command(index) => index,
-            End::Print(print) => return Ok(Parsed::Print(print)),
-        };
+impl<'a> Parser<'_, '_, 'a> {
+    fn parse(&mut self, env: Strings<'_, 'a>) -> Result<Option<Print>, Usage<'a>> {
+        if let Some(print) = self.options()? {
+            return Ok(Some(print));
+        }
+        self.settings.command = self.words.index();
+        if self.settings.command == 0 {
+            return Err(self.settings.usage(Subject::Word(b"COMMAND"), None, Fault::Rule("missing; see --help")));
+        }
         self.twins(env)?;
         self.init();
         self.clashes()?;
-        Ok(Parsed::Run(self.settings))
+        Ok(None)
     }
 
-    /// Takes the options up to COMMAND.
-    fn words(&mut self, mut words: impl Iterator<Item = (usize, &'a CStr)>) -> Result<End, Usage<'a>> {
-        while let Some((index, word)) = words.next() {
+    /// Takes the options up to COMMAND, or to one that prints.
+    fn options(&mut self) -> Result<Option<Print>, Usage<'a>> {
+        while let Some(word) = self.words.take() {
             match word.to_bytes() {
-                b"-h" | b"--help" => return Ok(End::Print(Print::out(help::HELP))),
-                b"-V" | b"--version" => return Ok(End::Print(Print::out(help::VERSION))),
+                b"-h" | b"--help" => return Ok(Some(Print::out(help::HELP))),
+                b"-V" | b"--version" => return Ok(Some(Print::out(help::VERSION))),
                 b"--" => {
-                    let command = words.next().map(|(index, _)| End::Command(index));
-                    return command.ok_or_else(|| self.no_command());
+                    // COMMAND, if there is one.
+                    self.words.take();
+                    break;
                 }
-                [b'-', b'-', ..] => self.long(word, &mut words)?,
-                [b'-', _, ..] => self.short(word, &mut words)?,
-                _ => return Ok(End::Command(index)),
+                [b'-', b'-', ..] => self.long(word)?,
+                [b'-', _, ..] => self.short(word)?,
+                _ => break,
             }
         }
-        Err(self.no_command())
+        Ok(None)
     }
 
     /// Takes `--opt`, `--opt VALUE` or `--opt=VALUE`.
-    fn long(&mut self, word: &'a CStr, words: &mut impl Iterator<Item = (usize, &'a CStr)>) -> Result<(), Usage<'a>> {
+    fn long(&mut self, word: &'a CStr) -> Result<(), Usage<'a>> {
         let text = word.to_bytes();
         let (option, attached) = match values::split(text, b'=') {
             Some((option, _)) => (option, table::suffix(word, option.len().saturating_add(1))),
             None => (text, None),
         };
-        let name = option.strip_prefix(b"--").unwrap_or_default();
-        let found = table::spelled(name).filter(|_| name.len() > 1).ok_or_else(|| self.unknown(option))?;
-        self.option(found, option, attached, words)
+        let name = option.strip_prefix(b"--").filter(|name| name.len() > 1);
+        match name.and_then(table::spelled) {
+            Some(found) => self.option(&found, option, attached),
+            None => self.refuse(option, None, Fault::Unknown),
+        }
     }
 
     /// Takes `-g`, `-w5` or `-w 5`.
-    fn short(&mut self, word: &'a CStr, words: &mut impl Iterator<Item = (usize, &'a CStr)>) -> Result<(), Usage<'a>> {
+    fn short(&mut self, word: &'a CStr) -> Result<(), Usage<'a>> {
         let option = word.to_bytes().get(..2).unwrap_or_default();
-        let letter = option.get(1..).unwrap_or_default();
-        let found = table::spelled(letter).ok_or_else(|| self.unknown(word.to_bytes()))?;
         let attached = table::suffix(word, 2).filter(|value| !value.is_empty());
-        self.option(found, option, attached, words)
+        match option.get(1..).and_then(table::spelled) {
+            Some(found) => self.option(&found, option, attached),
+            None => self.refuse(word.to_bytes(), None, Fault::Unknown),
+        }
     }
 
     /// Takes one option: what its spelling means, the attached value, or the next word.
-    fn option(
-        &mut self,
-        found: Found,
-        spelled: &'a [u8],
-        attached: Option<&'a CStr>,
-        words: &mut impl Iterator<Item = (usize, &'a CStr)>,
-    ) -> Result<(), Usage<'a>> {
-        let value = match (found.means, attached) {
-            (Some(_), Some(value)) => {
-                let subject = Subject::Word(spelled);
-                return Err(self.settings.usage(subject, Some(value.to_bytes()), Fault::Unwanted));
-            }
-            (Some(value), None) | (None, Some(value)) => value,
-            (None, None) => {
-                let (subject, fault) = (Subject::Option(found.row.name), Fault::Missing(found.row.allowed));
-                words.next().map(|(_, word)| word).ok_or_else(|| self.settings.usage(subject, None, fault))?
-            }
+    fn option(&mut self, found: &Found, spelled: &'a [u8], attached: Option<&'a CStr>) -> Result<(), Usage<'a>> {
+        if let (Some(_), Some(value)) = (found.means, attached) {
+            return self.refuse(spelled, Some(value), Fault::Unwanted);
+        }
+        let Some(value) = found.means.or(attached).or_else(|| self.words.take()) else {
+            let (subject, fault) = (Subject::Option(found.row.name), Fault::Missing(found.row.allowed));
+            return Err(self.settings.usage(subject, None, fault));
         };
-        self.take(found.index, found.row, Given { value, by_twin: false })
+        self.take(found, value)
     }
 
     /// Takes from the environment what the command line leaves open. Of two entries of one name the first counts.
-    fn twins(&mut self, env: impl Iterator<Item = &'a CStr>) -> Result<(), Usage<'a>> {
+    fn twins(&mut self, env: Strings<'_, 'a>) -> Result<(), Usage<'a>> {
         for (found, value) in env.filter_map(table::twin) {
             if !value.is_empty() && self.given.get(found.index).is_some_and(Option::is_none) {
-                self.take(found.index, found.row, Given { value, by_twin: true })?;
+                self.settings.from_twin |= bit(found.index);
+                self.take(&found, value)?;
             }
         }
         Ok(())
     }
 
     /// Takes one value.
-    fn take(&mut self, index: usize, row: &'static Row, given: Given<'a>) -> Result<(), Usage<'a>> {
-        let taken = (row.set)(&mut self.settings, given.value.to_bytes(), given.value);
-        taken.ok_or_else(|| self.wrong(row, given, Fault::Wrong(row.allowed)))?;
-        if let Some(place) = self.given.get_mut(index) {
-            *place = Some(given);
+    fn take(&mut self, found: &Found, value: &'a CStr) -> Result<(), Usage<'a>> {
+        if (found.row.set)(self.settings, value.to_bytes(), value).is_none() {
+            return self.wrong(found.row, value, Fault::Wrong(found.row.allowed));
         }
-        if given.by_twin {
-            self.settings.from_twin |= bit(index);
+        if let Some(place) = self.given.get_mut(found.index) {
+            *place = Some(value);
         }
         Ok(())
     }
 
     /// Gives what `--init` leaves open its other defaults; without it, drops what only it has.
     fn init(&mut self) {
-        if self.given("init").is_none_or(|given| given.value != c"1") {
+        if self.given("init") != Some(c"1") {
             self.settings.options.init = None;
             return;
         }
-        for (row, given) in TABLE.iter().zip(self.given) {
+        for (row, given) in TABLE.iter().zip(&self.given) {
             if let (Some(value), None) = (row.under_init, given) {
-                (row.set)(&mut self.settings, value.to_bytes(), value);
+                (row.set)(self.settings, value.to_bytes(), value);
             }
         }
         let drain_given = self.given("drain").is_some();
@@ -168,36 +145,33 @@ impl<'a> Parser<'a> {
 
     /// Refuses combinations that make no sense.
     fn clashes(&self) -> Result<(), Usage<'a>> {
-        for (row, given) in TABLE.iter().zip(self.given) {
-            let Some(given) = given else { continue };
+        for (row, given) in TABLE.iter().zip(&self.given) {
+            let Some(value) = given else { continue };
             if row.init_only && self.settings.options.init.is_none() {
-                return Err(self.wrong(row, given, Fault::Rule("only with --init")));
+                return self.wrong(row, value, Fault::Rule("only with --init"));
             }
-            if let Some(clash) = row.clash.filter(|clash| (clash.when)(&self.settings)) {
-                return Err(self.wrong(row, given, Fault::Rule(clash.rule)));
+            if let Some(clash) = row.clash.filter(|clash| (clash.when)(self.settings)) {
+                return self.wrong(row, value, Fault::Rule(clash.rule));
             }
         }
         Ok(())
     }
 
     /// Finds what was given for an option.
-    fn given(&self, name: &str) -> Option<Given<'a>> {
-        TABLE.iter().zip(self.given).find(|(row, _)| row.name == name).and_then(|(_, given)| given)
+    fn given(&self, name: &str) -> Option<&'a CStr> {
+        TABLE.iter().zip(&self.given).find(|(row, _)| row.name == name).and_then(|(_, given)| *given)
     }
 
     /// Says what is wrong with a value. A switch on the command line has none that the user wrote.
-    fn wrong(&self, row: &Row, given: Given<'a>, fault: Fault) -> Usage<'a> {
-        let subject = if given.by_twin { Subject::Twin(row.name) } else { Subject::Option(row.name) };
-        let value = (given.by_twin || !row.is_switch).then_some(given.value.to_bytes());
-        self.settings.usage(subject, value, fault)
+    fn wrong(&self, row: &Row, value: &'a CStr, fault: Fault) -> Result<(), Usage<'a>> {
+        let subject = subject(self.settings, row.name);
+        let written = !row.is_switch || matches!(subject, Subject::Twin(_));
+        Err(self.settings.usage(subject, written.then_some(value.to_bytes()), fault))
     }
 
-    const fn unknown(&self, option: &'a [u8]) -> Usage<'a> {
-        self.settings.usage(Subject::Word(option), None, Fault::Unknown)
-    }
-
-    const fn no_command(&self) -> Usage<'a> {
-        self.settings.usage(Subject::Word(b"COMMAND"), None, Fault::Rule("missing; see --help"))
+    /// Says what is wrong with a word.
+    fn refuse(&self, word: &'a [u8], value: Option<&'a CStr>, fault: Fault) -> Result<(), Usage<'a>> {
+        Err(self.settings.usage(Subject::Word(word), value.map(CStr::to_bytes), fault))
     }
 }
 

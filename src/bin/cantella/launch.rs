@@ -20,7 +20,7 @@ use cantella::table::{INPUT, OWN_ROWS, Table};
 
 use super::args;
 use super::environment;
-use super::settings::{Fault, Log, Parsed, Settings, Subject, Usage, UserSpec};
+use super::settings::{Fault, Log, Settings, Subject, Usage};
 use super::table::MAX_WORKERS;
 use super::users;
 
@@ -49,7 +49,7 @@ static ACCOUNTS: Lent<[u8; 1 << 20]> = Lent::new([0; 1 << 20]);
 /// # Errors
 /// What stands in the way; nothing has been started then.
 pub fn launch(
-    settings: &Settings<'static>,
+    settings: &mut Settings<'static>,
     arguments: Strings,
     variables: Strings,
     mask: SignalSet,
@@ -61,27 +61,27 @@ pub fn launch(
     let copy = ARGUMENTS.take().and_then(|room| room.fill(arguments, settings.command, name));
     let copy = copy.ok_or_else(|| fault(settings, "name", None, Fault::Rule(TOO_LONG)))?;
     // In the copy the name stands where COMMAND stood, and might look like an option there.
-    let words = copy.iter().take(settings.command).chain([c"--", c"COMMAND"]);
-    let Parsed::Run(again) = args::parse(words, variables.iter())? else { return Ok(0) };
-    let settings = Settings { command: settings.command, ..again };
-    let name = settings.options.name.unwrap_or(name);
-    title::rename(arguments, name, "-pm");
-    supervise(&settings, path, copy, variables, mask)
+    let mut words = copy.iter().take(settings.command).chain([c"--", c"COMMAND"]);
+    let command = settings.command;
+    *settings = Settings::DEFAULT;
+    args::parse(settings, &mut words, &mut variables.iter())?;
+    settings.command = command;
+    title::rename(arguments, settings.options.name.unwrap_or(name), "-pm");
+    supervise(settings, path, copy, variables, mask)
 }
 
 fn supervise(
-    settings: &Settings<'static>,
+    settings: &mut Settings<'static>,
     path: &'static CStr,
     arguments: Strings,
     variables: Strings,
     mask: SignalSet,
 ) -> Result<u8, Usage<'static>> {
     play_part(settings);
-    let mut options = settings.options;
-    options.handled = handled(&options);
-    if let Some(user) = &settings.user {
-        options.setup.user = Some(look_up(settings, user)?);
-    }
+    settings.options.handled = handled(&settings.options);
+    settings.options.setup.user = look_up(settings)?;
+    settings.options.setup.listen_fds = environment::listen_fds(settings, variables);
+    let (settings, options) = (&*settings, &settings.options);
     let command = Command {
         path,
         arguments: arguments.skip(settings.command),
@@ -91,10 +91,8 @@ fn supervise(
         own_pid: environment::own_pid(settings, variables),
         shell_scripts: settings.habits.shell_scripts,
     };
-    options.setup.listen_fds = environment::listen_fds(settings, variables);
     let sink = open_log(settings)?;
-    let mut manager =
-        Manager::new(&options, table(&options), command, sink).map_err(|error| refusal(settings, error))?;
+    let mut manager = Manager::new(options, table(options), command, sink).map_err(|error| refusal(settings, error))?;
     // A pool that writes its log to a terminal in the background must not be stopped for it.
     let background = SignalSet::EMPTY.with(Signal::TTIN).with(Signal::TTOU);
     signal::set_mask(background.without(options.handled));
@@ -189,13 +187,14 @@ fn open_log(settings: &Settings<'static>) -> Result<Sink<'static>, Usage<'static
     Ok(Sink::new(target, formatter, settings.level(), buffer))
 }
 
-/// Looks the user up in /etc/passwd and /etc/group.
-fn look_up(settings: &Settings<'static>, user: &UserSpec<'static>) -> Result<User, Usage<'static>> {
+/// Looks the user up in /etc/passwd and /etc/group, if one is named.
+fn look_up(settings: &Settings<'static>) -> Result<Option<User>, Usage<'static>> {
+    let Some(user) = &settings.user else { return Ok(None) };
     let usage = |rule| settings.usage(args::subject(settings, "user"), Some(user.text.to_bytes()), Fault::Rule(rule));
     let room = ACCOUNTS.take().map_or(&mut [][..], |room| room.as_mut_slice());
     let (passwd, room) = read_file(c"/etc/passwd", room).ok_or_else(|| usage("/etc/passwd is too large"))?;
     let (group, _) = read_file(c"/etc/group", room).ok_or_else(|| usage("/etc/group is too large"))?;
-    users::resolve(user, passwd, group).map_err(|missing| usage(missing.reason()))
+    users::resolve(user, passwd, group).map(Some).map_err(|missing| usage(missing.reason()))
 }
 
 /// Reads a file into the front of `room` and gives that and the rest; an absent file is empty. `None`: it does not fit.

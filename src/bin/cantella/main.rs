@@ -12,6 +12,7 @@ mod settings;
 mod table;
 mod users;
 mod values;
+mod words;
 
 use core::ffi::c_int;
 
@@ -20,7 +21,7 @@ use cantella::sys::start::Strings;
 use cantella::sys::{fd, process, signal};
 use cantella::text::Text;
 
-use settings::Parsed;
+use settings::Settings;
 
 /// The entry symbol that libc's start-up calls.
 #[expect(unsafe_code, reason = "the linker finds the entry by its name")]
@@ -30,10 +31,11 @@ extern "C" fn main(_count: c_int, arguments: Strings, environment: Strings) -> c
     let mask = signal::set_mask(SignalSet::ALL);
     // Without the root directory nothing could be executed either; what is closed stays closed then.
     let _ = fd::hold_standard();
-    let code = match args::parse(arguments.iter(), environment.iter()) {
-        Ok(Parsed::Print(print)) => say(if print.to_stderr { 2 } else { 1 }, print.text.as_bytes()),
-        Ok(Parsed::Run(settings)) => {
-            launch::launch(&settings, arguments, environment, mask).unwrap_or_else(|usage| complain(&usage))
+    let mut settings = Settings::DEFAULT;
+    let code = match args::parse(&mut settings, &mut arguments.iter(), &mut environment.iter()) {
+        Ok(Some(print)) => say(if print.to_stderr { 2 } else { 1 }, print.text.as_bytes()),
+        Ok(None) => {
+            launch::launch(&mut settings, arguments, environment, mask).unwrap_or_else(|usage| complain(&usage))
         }
         Err(usage) => complain(&usage),
     };

@@ -9,13 +9,14 @@ use core::ffi::CStr;
 use core::time::Duration;
 
 use cantella::observe::Level;
-use cantella::options::{Forward, Init, Options, Output, Setup, Stdin};
-use cantella::pool::{Policy, Restart, Signal};
+use cantella::options::{Forward, Init, Output, Stdin};
+use cantella::pool::{Restart, Signal};
 use cantella::signals;
 
 use super::help;
-use super::settings::{Codes, Fault, Habits, Log, Parsed, Print, Settings, Subject, Usage};
+use super::settings::{Codes, Fault, Log, Print, Settings, Subject, Usage};
 use super::values;
+use super::words::{Strings, Words};
 
 /// Changes settings.
 type Change = fn(&mut Settings<'_>);
@@ -23,8 +24,9 @@ type Change = fn(&mut Settings<'_>);
 /// Takes a letter and its value; `None` if that is wrong.
 type TakeOption = fn(&mut Settings<'_>, u8, &[u8]) -> Option<()>;
 
-/// Takes the name and the value of an environment variable.
-type TakeVariable = fn(&mut Settings<'_>, &[u8], &[u8]);
+/// An environment variable: its name, the value for which it counts (any if there is none), and the letter that it
+/// stands for; that may be one that no option has.
+type Variable = (&'static [u8], Option<&'static [u8]>, u8);
 
 /// A program whose part can be played.
 #[derive(Debug)]
@@ -38,11 +40,11 @@ pub struct Program {
     prints: &'static [(u8, Print)],
     /// The long options and their letters.
     long: &'static [(&'static [u8], u8)],
+    variables: &'static [Variable],
     codes: Codes,
     /// Its ways before any option.
     start: Change,
     option: TakeOption,
-    variable: TakeVariable,
     /// What follows from all of them together.
     end: Change,
 }
@@ -57,15 +59,14 @@ static TINI: Program = Program {
         (b'V', Print::out(help::TINI_VERSION)),
     ],
     long: &[(b"version", b'V')],
+    variables: &[
+        (b"TINI_SUBREAPER", None, b's'),
+        (b"TINI_KILL_PROCESS_GROUP", None, b'g'),
+        (b"TINI_VERBOSITY", None, b'='),
+    ],
     codes: Codes { usage: 1, not_found: 127, not_executable: 126 },
     start: |s| s.habits.verbosity = 1,
     option: tini_option,
-    variable: |s, name, value| match name {
-        b"TINI_SUBREAPER" => s.options.subreaper = true,
-        b"TINI_KILL_PROCESS_GROUP" => forward_to_group(s),
-        b"TINI_VERBOSITY" => s.habits.verbosity = values::code(value).unwrap_or(0),
-        _ => (),
-    },
     end: |s| s.habits.warn_without_orphans = !s.options.subreaper,
 };
 
@@ -75,17 +76,13 @@ static DUMB_INIT: Program = Program {
     valued: &[(b'r', "SIGNUM:SIGNUM, both from 1 to 31, the second also 0")],
     prints: &[(b'h', Print::err(help::DUMB_INIT)), (b'V', Print::err(help::DUMB_INIT_VERSION))],
     long: &[(b"single-child", b'c'), (b"rewrite", b'r'), (b"verbose", b'v'), (b"help", b'h'), (b"version", b'V')],
+    variables: &[(b"DUMB_INIT_SETSID", Some(b"0"), b'c'), (b"DUMB_INIT_DEBUG", Some(b"1"), b'v')],
     codes: Codes { usage: 1, not_found: 2, not_executable: 2 },
     start: |s| {
         s.options.setup.detach = true;
-        init(s).leave_directory = true;
+        init(s, |init| init.leave_directory = true);
     },
     option: dumb_init_option,
-    variable: |s, name, value| match (name, value) {
-        (b"DUMB_INIT_SETSID", b"0") => s.options.setup.detach = false,
-        (b"DUMB_INIT_DEBUG", b"1") => talk(s),
-        _ => (),
-    },
     end: dumb_init_end,
 };
 
@@ -99,84 +96,79 @@ static CATATONIT: Program = Program {
         (b'V', Print::out(help::CATATONIT_VERSION)),
     ],
     long: &[(b"version", b'V')],
+    variables: &[(b"CATATONIT_DEBUG", None, b'v')],
     codes: Codes { usage: 1, not_found: 1, not_executable: 1 },
     start: |s| {
         s.options.subreaper = true;
-        init(s).leave_directory = true;
+        init(s, |init| init.leave_directory = true);
     },
-    option: |s, letter, _| {
-        match letter {
-            b'g' => forward_to_group(s),
-            b'P' => s.habits.pause = true,
-            _ => return None,
-        }
-        Some(())
-    },
-    variable: |s, name, _| {
-        if name == b"CATATONIT_DEBUG" {
-            talk(s);
-        }
-    },
+    option: catatonit_option,
     end: |_| (),
 };
+
+/// The names by which each program is called.
+static NAMES: [(&[u8], &Program); 5] = [
+    (b"tini", &TINI),
+    (b"tini-static", &TINI),
+    (b"docker-init", &TINI),
+    (b"dumb-init", &DUMB_INIT),
+    (b"catatonit", &CATATONIT),
+];
 
 /// Tells whose part a call by this name asks for.
 #[must_use]
 pub fn called(argv0: &[u8]) -> Option<&'static Program> {
-    match argv0.rsplit(|byte| *byte == b'/').next()? {
-        b"tini" | b"tini-static" | b"docker-init" => Some(&TINI),
-        b"dumb-init" => Some(&DUMB_INIT),
-        b"catatonit" => Some(&CATATONIT),
-        _ => None,
-    }
+    values::choice(argv0.rsplit(|byte| *byte == b'/').next()?, &NAMES)
 }
 
-/// Reads the words behind argv\[0\], and of the environment what is the program's own.
+/// Reads the words behind argv\[0\], and of the environment what is the program's own, into the default settings.
+/// Gives the text that is asked for instead, if one is.
 ///
 /// # Errors
 /// [`Usage`] says which option or value is wrong, with the program's own exit code.
 pub fn parse<'a>(
     program: &'static Program,
-    words: impl Iterator<Item = (usize, &'a CStr)>,
-    env: impl Iterator<Item = &'a CStr>,
-) -> Result<Parsed<'a>, Usage<'a>> {
-    let mut player = Player { program, settings: settings(program), command: None };
-    if let Some(print) = player.words(words)? {
-        return Ok(Parsed::Print(print));
+    settings: &mut Settings<'a>,
+    words: Words<'_, 'a>,
+    env: Strings<'_, 'a>,
+) -> Result<Option<Print>, Usage<'a>> {
+    begin(program, settings);
+    let mut player = Player { program, settings, words };
+    if let Some(print) = player.options()? {
+        return Ok(Some(print));
     }
-    let Player { mut settings, command, .. } = player;
-    for (name, value) in env.filter_map(|entry| values::split(entry.to_bytes(), b'=')) {
-        (program.variable)(&mut settings, name, value);
+    player.settings.command = player.words.index();
+    for entry in env {
+        player.variable(entry.to_bytes());
     }
-    (program.end)(&mut settings);
+    (program.end)(settings);
     settings.log_level = Some(level(settings.habits.verbosity));
-    let missing = || settings.usage(Subject::Word(b"COMMAND"), None, Fault::Rule("missing; see -h"));
-    settings.command = command.or_else(|| settings.habits.pause.then_some(0)).ok_or_else(missing)?;
-    Ok(Parsed::Run(settings))
+    if settings.command == 0 && !settings.habits.pause {
+        return Err(settings.usage(Subject::Word(b"COMMAND"), None, Fault::Rule("missing; see -h")));
+    }
+    Ok(None)
 }
 
-/// The words of a call being read.
-struct Player<'a> {
+/// A call being read.
+struct Player<'p, 's, 'a> {
     program: &'static Program,
-    settings: Settings<'a>,
-    command: Option<usize>,
+    settings: &'p mut Settings<'a>,
+    words: Words<'s, 'a>,
 }
 
-impl<'a> Player<'a> {
+impl<'a> Player<'_, '_, 'a> {
     /// Takes the options up to COMMAND, or to one that prints.
-    fn words(&mut self, mut words: impl Iterator<Item = (usize, &'a CStr)>) -> Result<Option<Print>, Usage<'a>> {
-        while let Some((index, word)) = words.next() {
+    fn options(&mut self) -> Result<Option<Print>, Usage<'a>> {
+        while let Some(word) = self.words.take() {
             let print = match word.to_bytes() {
                 b"--" => {
-                    self.command = words.next().map(|(index, _)| index);
-                    return Ok(None);
+                    // COMMAND, if there is one.
+                    self.words.take();
+                    break;
                 }
-                [b'-', b'-', ..] => self.long(word, &mut words)?,
-                [b'-', _, ..] => self.cluster(word, &mut words)?,
-                _ => {
-                    self.command = Some(index);
-                    return Ok(None);
-                }
+                [b'-', b'-', ..] => self.long(word)?,
+                [b'-', _, ..] => self.cluster(word)?,
+                _ => break,
             };
             if print.is_some() {
                 return Ok(print);
@@ -186,34 +178,26 @@ impl<'a> Player<'a> {
     }
 
     /// Takes `--option`, `--option VALUE` or `--option=VALUE`.
-    fn long(
-        &mut self,
-        word: &'a CStr,
-        words: &mut impl Iterator<Item = (usize, &'a CStr)>,
-    ) -> Result<Option<Print>, Usage<'a>> {
+    fn long(&mut self, word: &'a CStr) -> Result<Option<Print>, Usage<'a>> {
         let text = word.to_bytes();
         let (option, attached) = match values::split(text, b'=') {
             Some((option, value)) => (option, Some(value)),
             None => (text, None),
         };
         let letter = option.strip_prefix(b"--").and_then(|name| values::choice(name, self.program.long));
-        let letter = letter.ok_or_else(|| self.settings.usage(Subject::Word(option), None, Fault::Unknown))?;
+        let Some(letter) = letter else { return self.refuse(option, None, Fault::Unknown) };
         if attached.is_some() && self.allowed(letter).is_none() {
-            return Err(self.settings.usage(Subject::Word(option), attached, Fault::Unwanted));
+            return self.refuse(option, attached, Fault::Unwanted);
         }
-        self.letter(option, letter, attached, words)
+        self.letter(option, letter, attached)
     }
 
     /// Takes `-gv`, `-e3` or `-ve 3`: letters, of which the first that takes a value takes the rest or the next word.
-    fn cluster(
-        &mut self,
-        word: &'a CStr,
-        words: &mut impl Iterator<Item = (usize, &'a CStr)>,
-    ) -> Result<Option<Print>, Usage<'a>> {
+    fn cluster(&mut self, word: &'a CStr) -> Result<Option<Print>, Usage<'a>> {
         let mut rest = word.to_bytes().get(1..).unwrap_or_default();
         while let Some((letter, after)) = rest.split_first() {
             let attached = (self.allowed(*letter).is_some() && !after.is_empty()).then_some(after);
-            let print = self.letter(word.to_bytes(), *letter, attached, words)?;
+            let print = self.letter(word.to_bytes(), *letter, attached)?;
             if print.is_some() || attached.is_some() {
                 return Ok(print);
             }
@@ -228,53 +212,63 @@ impl<'a> Player<'a> {
         spelled: &'a [u8],
         letter: u8,
         attached: Option<&'a [u8]>,
-        words: &mut impl Iterator<Item = (usize, &'a CStr)>,
     ) -> Result<Option<Print>, Usage<'a>> {
         if let Some((_, print)) = self.program.prints.iter().find(|(name, _)| *name == letter) {
             return Ok(Some(*print));
         }
-        let subject = Subject::Word(spelled);
         if self.program.switches.contains(&letter) {
-            (self.program.option)(&mut self.settings, letter, b"");
+            (self.program.option)(self.settings, letter, b"");
             return Ok(None);
         }
-        let allowed = self.allowed(letter).ok_or_else(|| self.settings.usage(subject, None, Fault::Unknown))?;
-        let value = attached.or_else(|| words.next().map(|(_, word)| word.to_bytes()));
-        let value = value.ok_or_else(|| self.settings.usage(subject, None, Fault::Missing(allowed)))?;
-        (self.program.option)(&mut self.settings, letter, value)
-            .ok_or_else(|| self.settings.usage(subject, Some(value), Fault::Wrong(allowed)))?;
-        Ok(None)
+        let Some(allowed) = self.allowed(letter) else { return self.refuse(spelled, None, Fault::Unknown) };
+        let Some(value) = attached.or_else(|| self.words.take().map(CStr::to_bytes)) else {
+            return self.refuse(spelled, None, Fault::Missing(allowed));
+        };
+        match (self.program.option)(self.settings, letter, value) {
+            Some(()) => Ok(None),
+            None => self.refuse(spelled, Some(value), Fault::Wrong(allowed)),
+        }
     }
 
     /// Tells what the value of a letter must be, if it takes one.
     fn allowed(&self, letter: u8) -> Option<&'static str> {
         self.program.valued.iter().find(|(name, _)| *name == letter).map(|(_, allowed)| *allowed)
     }
+
+    /// Says what is wrong with an option.
+    const fn refuse<T>(&self, option: &'a [u8], value: Option<&'a [u8]>, fault: Fault) -> Result<T, Usage<'a>> {
+        Err(self.settings.usage(Subject::Word(option), value, fault))
+    }
+
+    /// Takes an entry of the environment, if it is a variable of the program's.
+    fn variable(&mut self, entry: &[u8]) {
+        let Some((name, value)) = values::split(entry, b'=') else { return };
+        for (variable, counts, letter) in self.program.variables {
+            if *variable == name && counts.is_none_or(|counts| counts == value) {
+                (self.program.option)(self.settings, *letter, value);
+            }
+        }
+    }
 }
 
-/// The ways that all three share: they pass everything on, wait without end, and leave with their child.
-fn settings<'a>(program: &Program) -> Settings<'a> {
-    let mut settings = Settings {
-        program: program.name,
-        options: Options {
-            policy: Policy { workers: 1, restart: Restart::Never, stop_timeout: None, ..Policy::DEFAULT },
-            setup: Setup {
-                detach: false,
-                close_fds: false,
-                stdin: Stdin::Inherit,
-                output: Output::Inherit,
-                ..Setup::DEFAULT
-            },
-            init: Some(Init { drain: Some(Duration::ZERO), ..Init::DEFAULT }),
-            ..Options::DEFAULT
-        },
-        log: Log::Inherit,
-        codes: program.codes,
-        habits: Habits { plain_environment: true, shell_scripts: true, ..Habits::NONE },
-        ..Settings::DEFAULT
-    };
-    (program.start)(&mut settings);
-    settings
+/// Takes over the ways that all three share: they pass everything on, wait without end, and leave with their child.
+fn begin(program: &Program, settings: &mut Settings<'_>) {
+    settings.program = program.name;
+    settings.codes = program.codes;
+    settings.log = Log::Inherit;
+    settings.habits.plain_environment = true;
+    settings.habits.shell_scripts = true;
+    let policy = &mut settings.options.policy;
+    policy.workers = 1;
+    policy.restart = Restart::Never;
+    policy.stop_timeout = None;
+    let setup = &mut settings.options.setup;
+    setup.detach = false;
+    setup.close_fds = false;
+    setup.stdin = Stdin::Inherit;
+    setup.output = Output::Inherit;
+    init(settings, |init| init.drain = Some(Duration::ZERO));
+    (program.start)(settings);
 }
 
 fn tini_option(settings: &mut Settings<'_>, letter: u8, value: &[u8]) -> Option<()> {
@@ -282,7 +276,8 @@ fn tini_option(settings: &mut Settings<'_>, letter: u8, value: &[u8]) -> Option<
         b'g' => forward_to_group(settings),
         b's' => settings.options.subreaper = true,
         b'v' => settings.habits.verbosity = settings.habits.verbosity.saturating_add(1),
-        b'w' => init(settings).warn_on_reap = true,
+        b'=' => settings.habits.verbosity = values::code(value).unwrap_or(0),
+        b'w' => init(settings, |init| init.warn_on_reap = true),
         b'e' => settings.map_exit(values::code(value)?, 0)?,
         b'p' => {
             let signal = signals::parse(value).filter(|_| value.starts_with(b"SIG"))?;
@@ -312,17 +307,16 @@ fn dumb_init_option(settings: &mut Settings<'_>, letter: u8, value: &[u8]) -> Op
 fn dumb_init_end(settings: &mut Settings<'_>) {
     let session = settings.options.setup.detach;
     settings.options.setup.process_group = session;
-    let init = init(settings);
-    init.suspend = true;
-    init.forward_to_group = session;
-    init.farewell = session;
-    if session {
+    init(settings, |init| {
+        init.suspend = true;
+        init.forward_to_group = session;
+        init.farewell = session;
         for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
-            if let Some(row @ Forward::Same) = init.row(signal) {
+            if let (true, Some(row @ Forward::Same)) = (session, init.row(signal)) {
                 *row = Forward::As(Signal::STOP);
             }
         }
-    }
+    });
 }
 
 /// Reads the number of a signal that is no real-time signal.
@@ -330,19 +324,31 @@ fn standard_signal(text: &[u8]) -> Option<Signal> {
     values::code(text).filter(|number| *number <= 31).and_then(Signal::new)
 }
 
-fn forward_to_group(settings: &mut Settings<'_>) {
-    init(settings).forward_to_group = true;
+fn catatonit_option(settings: &mut Settings<'_>, letter: u8, _value: &[u8]) -> Option<()> {
+    match letter {
+        b'g' => forward_to_group(settings),
+        b'P' => settings.habits.pause = true,
+        b'v' => talk(settings),
+        _ => return None,
+    }
+    Some(())
 }
 
-/// What the program does as an init; all three are nothing else.
-fn init<'s>(settings: &'s mut Settings<'_>) -> &'s mut Init {
-    settings.options.init.get_or_insert(Init::DEFAULT)
+fn forward_to_group(settings: &mut Settings<'_>) {
+    init(settings, |init| init.forward_to_group = true);
 }
 
 /// Says everything, which orphans are reaped too.
 fn talk(settings: &mut Settings<'_>) {
     settings.habits.verbosity = 3;
-    init(settings).warn_on_reap = true;
+    init(settings, |init| init.warn_on_reap = true);
+}
+
+/// Changes what the program does as an init; all three are nothing else.
+fn init(settings: &mut Settings<'_>, change: impl FnOnce(&mut Init)) {
+    if let Some(init) = &mut settings.options.init {
+        change(init);
+    }
 }
 
 /// The least level that is said.

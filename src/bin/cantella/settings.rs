@@ -14,16 +14,6 @@ pub const MAX_ENV: usize = 64;
 /// The most bytes of a wrong value that are shown.
 const SHOWN: usize = 200;
 
-/// What is to be done.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once, and there is no heap to put it on")]
-pub enum Parsed<'a> {
-    /// Supervise.
-    Run(Settings<'a>),
-    /// Print a text and exit with 0.
-    Print(Print),
-}
-
 /// A text that was asked for, and where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Print {
