@@ -13,6 +13,9 @@ use super::proc::{self, Pid};
 use super::signals::{self, KILL, send};
 use super::wait::{PATIENCE, eventually, within};
 
+/// How long the kernel may take to end what was killed.
+const DYING: Duration = Duration::from_millis(500);
+
 /// The program under test: the one named in `CANTELLA_BIN`, else the one that cargo built.
 pub fn binary() -> PathBuf {
     std::env::var_os("CANTELLA_BIN").map_or_else(|| env!("CARGO_BIN_EXE_cantella").into(), PathBuf::from)
@@ -253,6 +256,8 @@ impl Manager {
         let status = within(limit, || self.child.try_wait().expect("our own child"))
             .unwrap_or_else(|| panic!("still running after {limit:?}:\n{}", self.log()));
         let took = begun.elapsed();
+        // What was killed is not gone at once.
+        within(DYING, || self.descendants().is_empty().then_some(()));
         let read = |name: &str| fs::read(self.directory.file(name)).unwrap_or_default();
         let out = String::from_utf8_lossy(&read("stdout")).into_owned();
         Ended { status, took, out, err_bytes: read("stderr"), left: self.descendants(), _manager: self }
