@@ -18,7 +18,7 @@ use crate::sys::fd::{self, AsFd, AsRawFd, PollRow};
 use crate::sys::process::{self, Forked};
 use crate::sys::procfs::{self, Catches};
 use crate::sys::signal;
-use crate::sys::{Errno, child, clock, terminal};
+use crate::sys::{Errno, child, clock};
 use crate::table::{OWN_ROWS, Table};
 
 mod close;
@@ -262,7 +262,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Forks a worker.
     fn spawn(&mut self, slot: SlotId) {
-        self.job.terminal = self.options.init.as_ref().filter(|_| self.leads_group()).and_then(|_| terminal::own());
+        self.offer_terminal();
         // A signal in the child before its own handlers stand would be lost to it; see F1 in the contract.
         let mask = signal::set_mask(SignalSet::ALL);
         let (forked, shares_files) = self.fork();
@@ -301,7 +301,8 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Forks, the short way where the child will only exec and keeps no foreign descriptor; tells whether it did.
     fn fork(&self) -> (Result<Forked, Errno>, bool) {
-        if P::LISTENS || !self.options.setup.close_fds {
+        // What was handed over is closed here as soon as the child is there, which may be before it has its own table.
+        if P::LISTENS || !self.options.setup.close_fds || self.gear.listen_fds > 0 {
             return (process::fork(), false);
         }
         match process::fork_sharing_files() {

@@ -102,7 +102,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             return self.tell_orphan(pid, exit);
         };
         if let Some(init) = &self.options.init {
-            self.part_from_group(init, pid);
+            self.part_from_group(init, pid, exit);
         } else if self.options.kill_mode != KillMode::Worker {
             // Whoever is left in the group would pile up. That nobody is left is the usual case.
             self.send(pid, Signal::KILL, true);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Manager;
 use crate::observe::Observer;
 use crate::options::{Forward, Init};
-use crate::pool::{Phase, Pid, Request, Restart, Signal, Slot};
+use crate::pool::{Exit, Phase, Pid, Request, Restart, Signal, Slot};
 use crate::program::Program;
 use crate::signals::SignalSet;
 use crate::sys::fd::BorrowedFd;
@@ -72,23 +72,45 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         }
     }
 
-    /// Follows a child that was stopped: the manager stops too, so that its shell gets its prompt, and goes on with it.
-    pub(super) fn suspend(&mut self, pid: Pid, signal: Signal) {
-        let terminal = terminal::controlling();
-        let by_job_control = matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU);
-        if self.only_child() != Some(pid) || !(by_job_control || (signal == Signal::STOP && terminal.is_some())) {
+    /// Chooses the terminal that the next child takes over.
+    pub(super) fn offer_terminal(&mut self) {
+        if self.options.init.is_none() {
             return;
         }
+        self.job.terminal = if self.options.setup.detach { terminal::leave() } else { self.own_terminal() };
+    }
+
+    /// Follows a child that was stopped: the manager stops too, so that its shell gets its prompt, and goes on with it.
+    pub(super) fn suspend(&mut self, pid: Pid, signal: Signal) {
+        let wants_terminal = matches!(signal, Signal::TTIN | Signal::TTOU);
+        let held_on_terminal = signal == Signal::STOP && terminal::controlling().is_some();
+        if self.only_child() != Some(pid) || !(wants_terminal || held_on_terminal || signal == Signal::TSTP) {
+            return;
+        }
+        // In a script, in a pipeline or after fg(1) the foreground is here, though the child did not get it at the start.
+        let wanted = terminal::foreground().filter(|_| wants_terminal && self.leads_group());
+        let was_stopped = wanted.is_none() && self.stop_with(pid);
+        self.job.terminal = wanted.or_else(|| self.own_terminal());
+        if let Some(terminal) = self.job.terminal {
+            terminal::give(terminal, pid);
+        } else if wants_terminal && !was_stopped && terminal::controlling().is_some() {
+            // It would only ask again, and again. It goes on when somebody tells it to.
+            return;
+        }
+        self.send(pid, Signal::CONT, true);
+    }
+
+    /// Stops this process, too, until it is continued; tells whether it could be stopped.
+    fn stop_with(&mut self, pid: Pid) -> bool {
         self.take_terminal_back(pid);
         self.observer.flush(self.now);
         terminal::suspend();
         // What continued the manager continues the child, once.
-        signal::take(Signal::CONT, u32::MAX);
-        self.job.terminal = terminal::own().filter(|_| self.leads_group());
-        if let Some(terminal) = self.job.terminal {
-            terminal::give(terminal, pid);
-        }
-        self.send(pid, Signal::CONT, true);
+        signal::take(Signal::CONT, u32::MAX).is_some()
+    }
+
+    fn own_terminal(&self) -> Option<BorrowedFd<'static>> {
+        terminal::own().filter(|_| self.leads_group())
     }
 
     /// Takes the terminal's foreground back from the child's group.
@@ -99,10 +121,10 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
     }
 
     /// The last words to the group of a child that has ended; its leader is not reaped yet, so that the id is still its.
-    pub(super) fn part_from_group(&mut self, init: &Init, pid: Pid) {
+    pub(super) fn part_from_group(&mut self, init: &Init, pid: Pid, exit: Exit) {
         self.take_terminal_back(pid);
         let drains = init.drain != Some(Duration::ZERO);
-        if self.pool.policy().restart != Restart::Never {
+        if self.has_successor(exit) {
             self.send(pid, Signal::KILL, true);
         } else if init.farewell || (drains && self.gear.pid != Pid::INIT) {
             self.send(pid, Signal::TERM, true);
@@ -119,6 +141,16 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             fd::close_numbers(3, self.gear.listen_fds);
         }
         self.forward_signals(init);
+    }
+
+    /// Tells whether another child follows one that ended like this.
+    fn has_successor(&self, exit: Exit) -> bool {
+        let wanted = match self.pool.policy().restart {
+            Restart::Always => true,
+            Restart::OnFailure => exit != Exit::Code(0),
+            Restart::Never => false,
+        };
+        wanted && !self.is_stopping()
     }
 
     /// The child, if there is one.

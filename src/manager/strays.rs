@@ -11,6 +11,9 @@ use crate::sys::{Errno, process, procfs, signal};
 /// How long killed strays may take to go; one that hangs in the kernel is left to it.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How often guests are looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// The strays that were asked to end already. Beyond these, some are asked twice.
 #[derive(Debug)]
 struct Asked {
@@ -40,7 +43,8 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         self.children = true;
         loop {
             self.reap();
-            if !self.children && process::look(false) == Err(Errno::CHILD) {
+            let childless = !self.children && process::look(false) == Err(Errno::CHILD);
+            if childless && !self.has_guests() {
                 return;
             }
             if self.stops > stops {
@@ -51,9 +55,15 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             }
             self.ask_strays(&mut asked);
             self.due = until;
-            self.listen(None);
+            // No signal tells of a guest's end.
+            self.listen(childless.then_some(LOOK));
             self.speak();
         }
+    }
+
+    /// Tells whether a container has processes that came into it from outside, which are nobody's orphans.
+    fn has_guests(&self) -> bool {
+        self.gear.pid == Pid::INIT && signal::reaches_anybody()
     }
 
     /// Asks those that came since the last time.

@@ -25,7 +25,7 @@ pub struct Hands<'a> {
     pub standard: [Option<BorrowedFd<'a>>; 3],
     /// The limit of open files that the manager was started with, if it has raised its own.
     pub open_files: Option<Rlimit>,
-    /// The terminal whose foreground the child takes.
+    /// The terminal that the child takes: its foreground, or as its session's own where it is detached.
     pub terminal: Option<BorrowedFd<'a>>,
     /// Where it says what failed.
     pub reports: BorrowedFd<'a>,
@@ -42,7 +42,7 @@ pub fn prepare(setup: &Setup<'_>, hands: &Hands<'_>, manager: Pid) -> core::resu
         (Step::Descriptors, &|| own_table(hands)),
         (Step::Session, &|| session(setup.detach)),
         (Step::Group, &|| group(!setup.detach && setup.process_group)),
-        (Step::Foreground, &|| foreground(hands.terminal)),
+        (Step::Foreground, &|| foreground(hands.terminal, setup.detach)),
         (Step::Priority, &|| priority(setup.priority)),
         (Step::Limit, &|| limits(&setup.limits, hands.open_files)),
         (Step::OomScore, &|| oom_score(setup.oom_score_adj)),
@@ -74,9 +74,15 @@ fn group(wanted: bool) -> Result<()> {
     if wanted { rustix::process::setpgid(None, None) } else { Ok(()) }
 }
 
-/// Gives the terminal to the child's own process group. SIGTTOU is blocked here, so that it does not stop the child.
-fn foreground(terminal: Option<BorrowedFd<'_>>) -> Result<()> {
-    terminal.map_or(Ok(()), |terminal| rustix::termios::tcsetpgrp(terminal, rustix::process::getpgrp()))
+/// Gives the terminal to the child's own process group, or to its new session, which has none yet.
+///
+/// SIGTTOU is blocked here, so that it does not stop the child.
+fn foreground(terminal: Option<BorrowedFd<'_>>, detached: bool) -> Result<()> {
+    match terminal {
+        None => Ok(()),
+        Some(terminal) if detached => rustix::process::ioctl_tiocsctty(terminal),
+        Some(terminal) => rustix::termios::tcsetpgrp(terminal, rustix::process::getpgrp()),
+    }
 }
 
 fn priority(delta: i32) -> Result<()> {

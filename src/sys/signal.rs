@@ -206,7 +206,8 @@ extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, _context: *mut c_v
     }
     // SAFETY: as above; for every signal that kill(2) or the kernel sent, the sender's pid is filled in or zero.
     let sender = unsafe { info.si_pid() };
-    if is_own(number, sender) {
+    // What this process brought upon itself: by a write to a broken pipe, or by leaving its terminal.
+    if sender == OWNER.load(Ordering::Relaxed) {
         return;
     }
     let Some(row) = usize::try_from(number).ok().and_then(|number| ARRIVALS.get(number)) else { return };
@@ -227,11 +228,6 @@ const SI_KERNEL: c_int = 0x80;
 const fn is_fault(number: c_int, code: c_int) -> bool {
     matches!(number, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP | libc::SIGSYS)
         && code > 0
-}
-
-/// Tells a SIGPIPE or SIGXFSZ that a write of this process caused from one that somebody sent.
-fn is_own(number: c_int, sender: c_int) -> bool {
-    matches!(number, libc::SIGPIPE | libc::SIGXFSZ) && sender == OWNER.load(Ordering::Relaxed)
 }
 
 /// Writes the wake-up byte and leaves errno as it was.
@@ -296,6 +292,13 @@ pub fn send_group(leader: Pid, signal: Signal) -> Result<()> {
 /// `PERM` where the kernel forbids it for every process.
 pub fn send_everybody(signal: Signal) -> Result<()> {
     unless_gone(kill(-1, signal))
+}
+
+/// Tells whether there is a process that [`send_everybody`] would reach.
+#[must_use]
+pub fn reaches_anybody() -> bool {
+    // SAFETY: kill takes no pointer.
+    checked(unsafe { libc::kill(-1, 0) }).is_ok()
 }
 
 fn kill(target: c_int, signal: Signal) -> Result<()> {

@@ -3,18 +3,31 @@
 //! # References
 //! tcsetpgrp(3), credentials(7), and the chapter on job control of POSIX.
 
-use rustix::fs::FileType;
-use rustix::termios::{tcgetpgrp, tcsetpgrp};
+use core::ffi::c_int;
 
-use super::fd::{self, BorrowedFd};
-use super::signal;
+use rustix::fs::FileType;
+
+use super::fd::{self, AsRawFd, BorrowedFd};
+use super::{checked, process, signal};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
 
 /// The controlling terminal, as far as it is one of the standard descriptors.
 #[must_use]
 pub fn controlling() -> Option<BorrowedFd<'static>> {
-    (0..=2).map(fd::standard).find(|fd| tcgetpgrp(fd).is_ok())
+    (0..=2).map(fd::standard).find(|fd| foreground_group(*fd).is_some())
+}
+
+/// Gives the terminal whose foreground belongs to the group of this process.
+///
+/// The kernel is asked by a read of nothing, which it refuses in the background to a process that blocks SIGTTIN. To
+/// compare numbers would not do: in a PID namespace both groups can be outside, and then both are 0.
+#[must_use]
+pub fn foreground() -> Option<BorrowedFd<'static>> {
+    let mask = signal::set_mask(SignalSet::ALL);
+    let terminal = controlling().filter(|terminal| fd::read(*terminal, &mut []).is_ok());
+    signal::set_mask(mask);
+    terminal
 }
 
 /// Gives the terminal whose foreground belongs to this process and to nobody else.
@@ -23,36 +36,57 @@ pub fn controlling() -> Option<BorrowedFd<'static>> {
 /// to a pipe runs in a pipeline; the terminal is then also another's.
 #[must_use]
 pub fn own() -> Option<BorrowedFd<'static>> {
-    let group = rustix::process::getpgrp();
-    let leads = group == rustix::process::getpid();
-    let terminal = controlling().filter(|terminal| leads && tcgetpgrp(terminal) == Ok(group))?;
+    let leads = own_group() == process::own_pid().get();
     let in_pipeline = [1, 2].map(fd::standard).into_iter().any(is_pipe);
-    (!in_pipeline).then_some(terminal)
+    foreground().filter(|_| leads && !in_pipeline)
 }
 
 fn is_pipe(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
 }
 
+/// Parts from the terminal of the session that this process leads, so that another session can take it over.
+///
+/// The kernel tells the foreground of it by HUP and CONT, in this process's name.
+#[must_use]
+pub fn leave() -> Option<BorrowedFd<'static>> {
+    // SAFETY: getsid takes no pointer.
+    let session = unsafe { libc::getsid(0) };
+    let terminal = controlling().filter(|_| session == process::own_pid().get())?;
+    // SAFETY: this ioctl takes no argument.
+    checked(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) }).ok().map(|_| terminal)
+}
+
 /// Takes the foreground back from the group that `leader` leads, if that group has it.
 pub fn take_back(terminal: BorrowedFd<'_>, leader: Pid) {
-    if tcgetpgrp(terminal).is_ok_and(|group| group.as_raw_pid() == leader.get()) {
-        set_foreground(terminal, rustix::process::getpgrp());
+    if foreground_group(terminal) == Some(leader.get()) {
+        set_foreground(terminal, own_group());
     }
+}
+
+/// The group that has the foreground of the controlling terminal; 0 where it is outside this PID namespace.
+fn foreground_group(terminal: BorrowedFd<'_>) -> Option<c_int> {
+    // SAFETY: tcgetpgrp takes no pointer.
+    checked(unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) }).ok()
+}
+
+/// The group of this process; 0 where it is outside this PID namespace, which rustix's own call cannot tell.
+fn own_group() -> c_int {
+    // SAFETY: getpgrp takes no pointer.
+    unsafe { libc::getpgrp() }
 }
 
 /// Gives the foreground to the group that `leader` leads.
 pub fn give(terminal: BorrowedFd<'_>, leader: Pid) {
-    if let Some(group) = rustix::process::Pid::from_raw(leader.get()) {
-        set_foreground(terminal, group);
-    }
+    set_foreground(terminal, leader.get());
 }
 
 /// A process in the background that does this is sent SIGTTOU, unless it blocks it.
-fn set_foreground(terminal: BorrowedFd<'_>, group: rustix::process::Pid) {
+fn set_foreground(terminal: BorrowedFd<'_>, group: c_int) {
     let mask = signal::set_mask(SignalSet::ALL);
-    // It fails where the terminal was hung up or the group is gone; then there is nothing to hand over.
-    let _ = tcsetpgrp(terminal, group);
+    // It fails where the terminal was hung up or the group is gone or outside; then there is nothing to hand over.
+    // SAFETY: tcsetpgrp takes no pointer.
+    unsafe { libc::tcsetpgrp(terminal.as_raw_fd(), group) };
     signal::set_mask(mask);
 }
 
