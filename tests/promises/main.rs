@@ -14,6 +14,7 @@
 mod common;
 
 mod faults;
+mod init;
 mod limits;
 mod options;
 mod output;

@@ -9,6 +9,7 @@
  *   worker family                 leaves a child in its group that ignores TERM, says `child PID`, stays
  *   worker forsaken               the same, and ends at once
  *   worker stray                  leaves a grandchild in a session of its own, says `child PID`, stays
+ *   worker orphans COUNT          leaves so many orphans that end at once, says `made`, stays
  *   worker bytes                  writes what comes on its standard input, unbuffered, and stays
  *
  * Signals are numbers. Everything is written with one write(2) a line. */
@@ -127,6 +128,19 @@ static void descendant(int stray, int leader_stays) {
     stay();
 }
 
+static void orphans(long count) {
+    for (; count > 0; count--) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(fork() < 0 ? 9 : 0);
+        int status;
+        if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+            _exit(9);
+    }
+    say("made", -1);
+    stay();
+}
+
 static void bytes(void) {
     char buffer[65536];
     ssize_t got;
@@ -158,6 +172,8 @@ int main(int count, char **arguments) {
         descendant(0, 0);
     else if (strcmp(mode, "stray") == 0)
         descendant(1, 1);
+    else if (strcmp(mode, "orphans") == 0 && count > 2)
+        orphans(atol(arguments[2]));
     else if (strcmp(mode, "bytes") == 0)
         bytes();
     return 9;

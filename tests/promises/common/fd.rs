@@ -38,3 +38,9 @@ fn control(descriptor: RawFd, request: libc::Ioctl, argument: usize) -> libc::c_
     let answer = unsafe { libc::ioctl(descriptor, request, argument) };
     answer
 }
+
+/// Gives a terminal another size, which its foreground is told of.
+pub fn resize(terminal: &File, rows: u16, columns: u16) {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    assert_eq!(control(terminal.as_raw_fd(), libc::TIOCSWINSZ, (&raw const size).addr()), 0, "resizing it");
+}

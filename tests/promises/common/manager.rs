@@ -125,6 +125,23 @@ impl Launch {
     }
 
     pub fn start(self) -> Manager {
+        let is_child = self.is_child;
+        let mut manager = self.spawn();
+        if is_child {
+            let program = binary().canonicalize().expect("the program under test");
+            let below =
+                || proc::children(manager.pid).into_iter().find(|&pid| proc::program(pid).as_ref() == Some(&program));
+            manager.pid = eventually("the manager below its parent", below);
+        }
+        manager
+    }
+
+    /// Starts it and waits for its end.
+    pub fn run(self) -> Ended {
+        self.spawn().end()
+    }
+
+    fn spawn(self) -> Manager {
         let tag = format!("PROMISE={}", self.directory.path().display());
         let words: Vec<String> =
             [self.prefix, vec![binary().display().to_string()], self.arguments].into_iter().flatten().collect();
@@ -140,19 +157,7 @@ impl Launch {
             .process_group(0)
             .spawn()
             .expect("the program starts");
-        let mut manager = Manager { pid: child.id().cast_signed(), child, tag, directory: self.directory };
-        if self.is_child {
-            let program = binary().canonicalize().expect("the program under test");
-            let below =
-                || proc::children(manager.pid).into_iter().find(|&pid| proc::program(pid).as_ref() == Some(&program));
-            manager.pid = eventually("the manager below its parent", below);
-        }
-        manager
-    }
-
-    /// Starts it and waits for its end.
-    pub fn run(self) -> Ended {
-        self.start().end()
+        Manager { pid: child.id().cast_signed(), child, tag, directory: self.directory }
     }
 }
 
@@ -215,6 +220,18 @@ impl Manager {
 
     pub fn log_bytes(&self) -> Vec<u8> {
         fs::read(self.directory.file("stderr")).unwrap_or_default()
+    }
+
+    /// What has been written to stdout so far.
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.directory.file("stdout")).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits for a line on stdout.
+    #[track_caller]
+    pub fn says(&self, line: &str) {
+        within(PATIENCE, || self.out().lines().any(|said| said == line).then_some(()))
+            .unwrap_or_else(|| panic!("{line:?} was never said:\n{}{}", self.out(), self.log()));
     }
 
     /// The whole records that have been written so far.

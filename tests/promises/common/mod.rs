@@ -8,7 +8,7 @@ pub mod signals;
 pub mod wait;
 mod worker;
 
-pub use manager::{Ended, Launch, Manager};
+pub use manager::{Directory, Ended, Launch, Manager, binary};
 pub use proc::{Pid, live_children};
 pub use wait::{PATIENCE, eventually, holds_for, within};
 pub use worker::worker;
