@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use cantella::observe::{Event, Level, Stream, Worker};
 use cantella::pool::{Pid, SlotId};
-use cantella::relay::{Format, Formatter, Lines, MAX_RECORD, PART, Stamp};
+use cantella::relay::{Format, Formatter, Lines, MAX_RECORD, PART, Part, Stamp};
 use cantella::text::Text;
 
 /// What one read(2) of a full pipe gives.
@@ -96,7 +96,8 @@ impl Relay {
         let mut input = black_box(text);
         let mut out = Text::new(&mut self.out);
         while let Some(part) = self.lines.next(&mut self.buffer, &mut input) {
-            let line = Event::Line { worker, stream: Stream::Out, bytes: part.bytes, partial: part.partial };
+            let Part { bytes, partial, clean } = part;
+            let line = Event::Line { worker, stream: Stream::Out, bytes, partial, clean };
             while !self.formatter.record(&mut out, &stamp, Level::Info, &line) {
                 black_box(out.as_bytes());
                 out = Text::new(&mut self.out);

@@ -183,6 +183,8 @@ pub enum Event<'a> {
         bytes: &'a [u8],
         /// Whether more of the same line follows in a later event.
         partial: bool,
+        /// Whether the bytes were seen to be printable ASCII without a backslash. Others may be that too.
+        clean: bool,
     },
 }
 

@@ -70,6 +70,19 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Appends all pieces, or nothing if they do not fit; tells which.
+    pub fn put_all(&mut self, pieces: [&[u8]; 3]) -> bool {
+        let end = pieces.iter().fold(self.len, |end, piece| end.saturating_add(piece.len()));
+        let Some(mut room) = self.bytes.get_mut(self.len..end) else { return false };
+        for piece in pieces {
+            let Some((place, rest)) = room.split_at_mut_checked(piece.len()) else { return false };
+            copy(place, piece);
+            room = rest;
+        }
+        self.len = end;
+        true
+    }
+
     /// Appends words.
     pub fn say(&mut self, words: &str) {
         self.put(words.as_bytes());

@@ -355,7 +355,8 @@ fn look_up<'t>(
 fn tell(observer: &mut impl Observer, level: Level, place: Place, owner: Option<Owner>, part: Part<'_>) {
     if let Some(owner) = owner {
         let worker = place.worker(owner);
-        let line = Event::Line { worker, stream: place.stream, bytes: part.bytes, partial: part.partial };
+        let Part { bytes, partial, clean } = part;
+        let line = Event::Line { worker, stream: place.stream, bytes, partial, clean };
         observer.event(level, &line);
     }
 }

@@ -46,15 +46,19 @@ impl<'a> Formatter<'a> {
     ///
     /// Into [`MAX_RECORD`] bytes every record fits.
     pub fn record(&mut self, out: &mut Text<'_>, stamp: &Stamp, level: Level, event: &Event<'_>) -> bool {
+        let Event::Line { worker, stream, bytes, partial, clean } = *event else {
+            return out.all_or_nothing(|out| self.own(out, stamp, level, event));
+        };
+        self.find_front(stamp, Origin { millis: stamp.millis(), level, worker, stream });
+        let front = self.front.bytes.get(..self.front.len).unwrap_or_default();
+        let end = end(self.format, partial);
+        if clean && self.format == Format::Plain {
+            return out.put_all([front, bytes, end.as_bytes()]);
+        }
         out.all_or_nothing(|out| {
-            if let Event::Line { worker, stream, bytes, partial } = *event {
-                self.find_front(stamp, Origin { millis: stamp.millis(), level, worker, stream });
-                out.put(self.front.bytes.get(..self.front.len).unwrap_or_default());
-                escape(out, self.format, bytes);
-                out.say(end(self.format, partial));
-            } else {
-                self.own(out, stamp, level, event);
-            }
+            out.put(front);
+            escape(out, self.format, bytes);
+            out.say(end);
         })
     }
 
@@ -243,8 +247,9 @@ mod tests {
 
     #[test]
     fn a_workers_line_is_written_in_each_format() {
-        let line = Event::Line { worker: worker(), stream: Stream::Out, bytes: b"te\"xt", partial: false };
-        let part = Event::Line { worker: worker(), stream: Stream::Err, bytes: b"te\"xt", partial: true };
+        let line =
+            Event::Line { worker: worker(), stream: Stream::Out, bytes: b"te\"xt", partial: false, clean: false };
+        let part = Event::Line { worker: worker(), stream: Stream::Err, bytes: b"te\"xt", partial: true, clean: false };
         for (format, whole, partial) in [
             (
                 Format::Plain,
@@ -298,7 +303,7 @@ mod tests {
     fn every_line_has_the_front_that_belongs_to_it() {
         let line = |stream, index, generation, pid| {
             let worker = Worker { slot: SlotId { index, generation }, pid: Pid::new(pid).unwrap() };
-            Event::Line { worker, stream, bytes: b"x", partial: false }
+            Event::Line { worker, stream, bytes: b"x", partial: false, clean: false }
         };
         let mut bytes = vec![0; MAX_RECORD];
         let mut formatter = Formatter::new(Format::Plain, "web", Pid::new(7).unwrap());
@@ -324,7 +329,7 @@ mod tests {
     fn the_longest_record_fits() {
         let worker =
             Worker { slot: SlotId { index: u16::MAX, generation: u32::MAX }, pid: Pid::new(i32::MAX).unwrap() };
-        let line = Event::Line { worker, stream: Stream::Out, bytes: &[0; PART], partial: true };
+        let line = Event::Line { worker, stream: Stream::Out, bytes: &[0; PART], partial: true, clean: false };
         let step = "a step whose name is longer than that of any that there is";
         let own = Event::ExecFailed { worker, failure: Failure { step, errno: i32::MIN } };
         let pool = "p".repeat(32);
@@ -340,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_record_that_does_not_fit_leaves_no_trace() {
-        let event = Event::Line { worker: worker(), stream: Stream::Out, bytes: b"text", partial: false };
+        let event = Event::Line { worker: worker(), stream: Stream::Out, bytes: b"text", partial: false, clean: false };
         for format in FORMATS {
             let whole = record(format, Level::Info, &event);
             let mut bytes = vec![0; 2 * whole.len() - 1];

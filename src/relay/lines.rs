@@ -11,6 +11,8 @@ pub struct Part<'a> {
     pub bytes: &'a [u8],
     /// Whether more of the same line follows in a later part.
     pub partial: bool,
+    /// Whether the bytes were seen to be printable ASCII without a backslash. Others may be that too.
+    pub clean: bool,
 }
 
 /// The splitter of one stream.
@@ -37,6 +39,13 @@ impl Lines {
     where
         'i: 'a,
     {
+        if !self.is_pending() {
+            // One look at each byte is enough for most lines.
+            if let Some(bytes) = clean_line(input) {
+                self.open = false;
+                return Some(Part { bytes, partial: false, clean: true });
+            }
+        }
         let room = PART.saturating_sub(self.held());
         // One byte more than fits, because a line that ends right at the limit is whole.
         let window = input.get(..=room).unwrap_or(input);
@@ -55,7 +64,7 @@ impl Lines {
         self.open = partial;
         let taken = if partial { whole_characters(front) } else { front.len() };
         *input = input.get(if partial { taken } else { taken.saturating_add(1) }..)?;
-        Some(Part { bytes: front.get(..taken)?, partial })
+        Some(Part { bytes: front.get(..taken)?, partial, clean: false })
     }
 
     /// Tells whether bytes are held that nobody has seen.
@@ -85,7 +94,7 @@ impl Lines {
         if !self.is_pending() {
             (self.start, self.end) = (0, 0);
         }
-        Part { bytes: held.get(..taken).unwrap_or_default(), partial }
+        Part { bytes: held.get(..taken).unwrap_or_default(), partial, clean: false }
     }
 
     /// Appends bytes to what is held. The caller has seen that they fit.
@@ -116,6 +125,14 @@ impl Lines {
     fn held(self) -> usize {
         usize::from(self.end.saturating_sub(self.start))
     }
+}
+
+/// Takes a line off the front of `input` that is no longer than a part, of printable ASCII without a backslash; `None`: there is none.
+fn clean_line<'i>(input: &mut &'i [u8]) -> Option<&'i [u8]> {
+    let window = input.get(..=PART).unwrap_or(input);
+    let (line, rest) = input.split_at_checked(scan::special(window)?)?;
+    *input = rest.strip_prefix(b"\n")?;
+    Some(line)
 }
 
 /// Narrows a length that is at most [`PART`].
@@ -218,15 +235,19 @@ mod tests {
         assert_eq!(lines.show(&buffer), None);
         assert_eq!(lines.next(&mut buffer, &mut &b"ab\xf0\x9f"[..]), None);
         assert!(lines.is_pending());
-        assert_eq!(lines.show(&buffer), Some(Part { bytes: b"ab", partial: true }));
+        assert_eq!(lines.show(&buffer), Some(Part { bytes: b"ab", partial: true, clean: false }));
         assert!(lines.is_pending(), "the begin of a character waits");
-        assert_eq!(lines.show(&buffer), Some(Part { bytes: b"\xf0\x9f", partial: true }), "but not for ever");
+        assert_eq!(
+            lines.show(&buffer),
+            Some(Part { bytes: b"\xf0\x9f", partial: true, clean: false }),
+            "but not for ever"
+        );
         assert!(!lines.is_pending());
         assert_eq!(lines.show(&buffer), None);
         let mut input = &b"\nnext\n"[..];
-        let last = Part { bytes: b"", partial: false };
+        let last = Part { bytes: b"", partial: false, clean: true };
         assert_eq!(lines.next(&mut buffer, &mut input), Some(last), "the line ends with an empty part");
-        assert_eq!(lines.next(&mut buffer, &mut input), Some(Part { bytes: b"next", partial: false }));
+        assert_eq!(lines.next(&mut buffer, &mut input), Some(Part { bytes: b"next", partial: false, clean: true }));
         assert_eq!(lines.end(&buffer), None);
     }
 
@@ -235,8 +256,8 @@ mod tests {
         let mut buffer = [0; PART];
         let mut lines = Lines::EMPTY;
         assert_eq!(lines.next(&mut buffer, &mut &b"ab"[..]), None);
-        assert_eq!(lines.show(&buffer), Some(Part { bytes: b"ab", partial: true }));
-        assert_eq!(lines.end(&buffer), Some(Part { bytes: b"", partial: false }));
+        assert_eq!(lines.show(&buffer), Some(Part { bytes: b"ab", partial: true, clean: false }));
+        assert_eq!(lines.end(&buffer), Some(Part { bytes: b"", partial: false, clean: false }));
         assert_eq!(lines.end(&buffer), None, "once");
         assert_eq!(lines, Lines::EMPTY);
     }

@@ -22,21 +22,33 @@ pub(super) fn special_or_quote(bytes: &[u8]) -> Option<usize> {
 
 /// Gives the place of the first byte whose top bit `mark` sets. Marks behind the first one need not be right, which
 /// is what lets a subtraction run over all eight bytes at once: its borrow can only disturb the bytes behind.
+#[inline]
 fn first(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     let mut before: usize = 0;
-    for word in bytes.as_chunks::<8>().0 {
-        let marks = mark(u64::from_le_bytes(*word));
-        if marks != 0 {
-            return Some(before.saturating_add(leading(marks)));
+    // Two words a step, because most have no mark. Places within the slice cannot wrap around.
+    for [low, high] in bytes.as_chunks::<8>().0.as_chunks::<2>().0 {
+        let (low, high) = (mark(u64::from_le_bytes(*low)), mark(u64::from_le_bytes(*high)));
+        if low | high != 0 {
+            let place = if low == 0 { leading(high).wrapping_add(8) } else { leading(low) };
+            return Some(before.wrapping_add(place));
         }
-        before = before.saturating_add(8);
+        before = before.wrapping_add(16);
     }
-    let Some(last) = bytes.last_chunk::<8>() else {
+    first_of_few(bytes.get(before..)?, mark).map(|place| before.wrapping_add(place))
+}
+
+/// Gives the place of the first marked byte among fewer than sixteen.
+fn first_of_few(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
+    let (Some(front), Some(back)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) else {
         return bytes.iter().position(|byte| leading(mark(u64::from(*byte))) == 0);
     };
-    // The last eight bytes overlap the words; what was looked at before has no mark.
-    let found = leading(mark(u64::from_le_bytes(*last)));
-    (found < 8).then(|| bytes.len().saturating_sub(8).saturating_add(found))
+    // The two overlap; a byte that both see is found in the first.
+    let (low, high) = (leading(mark(u64::from_le_bytes(*front))), leading(mark(u64::from_le_bytes(*back))));
+    match (low, high) {
+        (0..8, _) => Some(low),
+        (_, 0..8) => Some(bytes.len().wrapping_sub(8).wrapping_add(high)),
+        _ => None,
+    }
 }
 
 /// Gives the number of bytes before the first mark, 8 if there is none.

@@ -63,7 +63,13 @@ impl Twins {
 type Owned = (Vec<u8>, bool);
 
 fn owned(part: Part<'_>) -> Owned {
+    assert!(!part.clean || is_clean(part.bytes), "{:?} is not clean", part.bytes);
     (part.bytes.to_vec(), part.partial)
+}
+
+/// Tells whether bytes are printable ASCII without a backslash.
+fn is_clean(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\')
 }
 
 /// Splits byte by byte.
@@ -104,8 +110,9 @@ impl SlowLines {
 pub fn formatting(text: &[u8]) {
     let text = text.get(..PART).unwrap_or(text);
     let worker = Worker { slot: SlotId { index: 2, generation: 9 }, pid: Pid::new(1234).unwrap() };
-    for partial in [false, true] {
-        let event = Event::Line { worker, stream: Stream::Err, bytes: text, partial };
+    for (partial, clean) in [(false, false), (true, false), (false, true), (true, true)] {
+        let clean = clean && is_clean(text);
+        let event = Event::Line { worker, stream: Stream::Err, bytes: text, partial, clean };
         let plain = inside(Format::Plain, &event, "- info web/2[1234] err: ", if partial { " \\\n" } else { "\n" });
         assert_eq!(read_back::lossless(&plain, false).as_deref(), Some(text), "{plain}");
 
