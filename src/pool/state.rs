@@ -12,7 +12,7 @@ pub enum State {
         /// When it may be spawned.
         at: Instant,
     },
-    /// [`Action::Spawn`] was handed out; the answer is pending.
+    /// [`Action::Spawn`](super::Action::Spawn) was handed out; the answer is pending.
     Starting,
     /// The worker is alive, and nobody asked it to end.
     Running {
