@@ -8,7 +8,7 @@ step() {
     "$@"
 }
 
-for tool in cargo gcc musl-gcc readelf objcopy strace unshare setpriv; do
+for tool in cargo gcc musl-gcc readelf objdump addr2line strace unshare setpriv prlimit nsenter; do
     command -v "$tool" >/dev/null || { echo "$0: $tool is missing, .ci/run installs it" >&2; exit 1; }
 done
 
@@ -22,6 +22,6 @@ step cargo test --locked --all-features
 step tests/static.sh
 static=$(tests/static.sh 2>/dev/null | tail -n 1)
 step tests/shape.sh "$static"
-step env CANTELLA_BIN="$static" cargo test --locked --test promises
+step env CANTELLA_BIN="$static" cargo test --locked --all-features --tests
 
 [ ! -e fuzz/Cargo.toml ] || step tests/fuzz.sh 10

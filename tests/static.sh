@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the release binary as one static file and prints its path as the last line.
-# Beside it stands cantella.symbols, the same program before stripping, for those who check what was linked.
+# Beside it stands cantella.symbols, the same program before stripping, for those who check what was linked and from where.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,8 @@ flags="-C linker=musl-gcc -C target-feature=+crt-static -C relocation-model=stat
 # section would only round the file up to pages, and the manager's memory too.
 flags="$flags -C link-arg=-Wl,-T,tests/static.ld,--no-eh-frame-hdr,-z,noseparate-code,-z,norelro"
 env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="$flags" cargo build --release --bin cantella \
-    --target "$host" --target-dir "$directory" --config profile.release.strip=false
+    --target "$host" --target-dir "$directory" \
+    --config profile.release.strip=false --config profile.release.debug=1
 
 cp "$built" "$directory/cantella.symbols"
 strip -s -o "$directory/cantella" "$directory/cantella.symbols"
