@@ -206,8 +206,7 @@ extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, _context: *mut c_v
     }
     // SAFETY: as above; for every signal that kill(2) or the kernel sent, the sender's pid is filled in or zero.
     let sender = unsafe { info.si_pid() };
-    // What this process brought upon itself: by a write to a broken pipe, or by leaving its terminal.
-    if sender == OWNER.load(Ordering::Relaxed) {
+    if is_own_doing(number, sender) {
         return;
     }
     let Some(row) = usize::try_from(number).ok().and_then(|number| ARRIVALS.get(number)) else { return };
@@ -228,6 +227,13 @@ const SI_KERNEL: c_int = 0x80;
 const fn is_fault(number: c_int, code: c_int) -> bool {
     matches!(number, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP | libc::SIGSYS)
         && code > 0
+}
+
+/// Tells what this process brought upon itself, by a write to a broken pipe or beyond a limit, or by leaving its
+/// terminal, from what somebody sent.
+fn is_own_doing(number: c_int, sender: c_int) -> bool {
+    matches!(number, libc::SIGPIPE | libc::SIGXFSZ | libc::SIGHUP | libc::SIGCONT)
+        && sender == OWNER.load(Ordering::Relaxed)
 }
 
 /// Writes the wake-up byte and leaves errno as it was.
