@@ -1,0 +1,26 @@
+//! What the benches of the built program share: the program, C programs beside it, and a middle of many numbers.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The program that is measured: the one named in `CANTELLA_BIN`, else the one that cargo built.
+pub fn binary() -> PathBuf {
+    std::env::var_os("CANTELLA_BIN").map_or_else(|| env!("CARGO_BIN_EXE_cantella").into(), PathBuf::from)
+}
+
+/// Compiles one of the C programs of this directory, statically, so that its start costs as little as can be.
+pub fn compile(name: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(name).with_extension("c");
+    let mut compiler = Command::new("musl-gcc");
+    let status = compiler.args(["-O2", "-static", "-Wall", "-Werror", "-o"]).arg(&built).arg(source).status();
+    assert!(status.is_ok_and(|status| status.success()), "{name} is not compiled; musl-gcc is in musl-tools");
+    built
+}
+
+/// The middle one of many times.
+pub fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
