@@ -23,11 +23,13 @@ use crate::table::{OWN_ROWS, Table};
 
 mod close;
 mod hear;
+mod host;
 mod idle;
 mod init;
 mod start;
 mod strays;
 
+pub use host::Live;
 pub use idle::idle;
 use init::Job;
 use start::{Gear, gear_up};
@@ -81,15 +83,15 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Prepares everything that can fail: checks, descriptors, handlers. No worker is started yet.
     ///
     /// # Errors
-    /// What stands in the way; nothing is left behind then but handlers that do nothing.
+    /// What stands in the way; the process is as it was then.
     #[expect(clippy::needless_pass_by_value, reason = "the table is lent for good")]
     pub fn new(options: &'a Options<'a>, table: Table<'a>, program: P, observer: O) -> Result<Self, Error> {
         let now = clock::monotonic();
         let mut relay =
             Relay::new(table.channels, table.buffers, table.input, [options.stdout_level, options.stderr_level]);
-        let gear = gear_up(options, &mut relay)?;
-        let seed = now.as_nanos() ^ u64::from(gear.pid.get().unsigned_abs()).rotate_left(32);
+        let seed = now.as_nanos() ^ u64::from(process::own_pid().get().unsigned_abs()).rotate_left(32);
         let pool = Pool::new(table.slots, table.window, options.policy, seed, now).map_err(Error::Policy)?;
+        let gear = gear_up(options, &mut relay, P::LISTENS)?;
         Ok(Self {
             options,
             told: pool.phase(),
@@ -114,7 +116,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     }
 
     /// Supervises until the pool is over, and tells how it ended.
+    ///
+    /// From here on the program answers signals as a supervisor does: see [`Options::ANSWERED`].
     pub fn run(&mut self) -> Outcome {
+        self.gear.answer(Options::ANSWERED, signal::set_mask(SignalSet::ALL));
         loop {
             if let Some(outcome) = self.turn(None) {
                 self.wind_up();
@@ -130,6 +135,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.listen(timeout);
         let outcome = self.act();
         self.speak();
+        self.grant_wish();
         outcome
     }
 
@@ -161,8 +167,11 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.observer.flush(self.now);
     }
 
-    /// Waits for news: a signal, a child's report, output to read, a log target with room, or a deadline.
-    fn sleep(&mut self, timeout: Option<Duration>) {
+    /// Tells what is worth a [`turn`](Self::turn): news on one of these descriptors (a signal, a child's report, output to
+    /// read, a log target with room), or that this time has passed; `None`: the descriptors alone.
+    ///
+    /// This is for a program with a poll(2) of its own. What it is told holds until the next call of any method.
+    pub fn expect(&mut self) -> (&[PollRow], Option<Duration>) {
         let ready = self.observer.ready();
         let want = self.observer.want();
         let writable = if let Want::Writable(fd) = want { fd } else { -1 };
@@ -183,6 +192,12 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let due = [self.due, show, retry, again].into_iter().flatten().min();
         self.due = due;
         let left = due.map(|due| due.since(self.clock.pool_time(clock::monotonic())));
+        (self.rows, left)
+    }
+
+    /// Waits for news, for `timeout` at most.
+    fn sleep(&mut self, timeout: Option<Duration>) {
+        let (_, left) = self.expect();
         let limit = [left, timeout].into_iter().flatten().min();
         if fd::poll(self.rows, limit).is_err() {
             // No memory for the kernel's own table: a short nap, then a look at everything that may have news.
@@ -225,6 +240,9 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             _ => return,
         };
         self.told = phase;
+        if P::LISTENS {
+            self.gear.show_paused(matches!(phase, Phase::Paused { .. }));
+        }
         self.tell(&event);
     }
 
@@ -236,7 +254,9 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     fn act(&mut self) -> Option<Outcome> {
         let mut forks_left = SPAWNS;
         self.due = loop {
-            match self.pool.poll(self.now) {
+            let action = self.pool.poll(self.now);
+            self.tell_phase();
+            match action {
                 Action::Spawn { slot } => {
                     self.spawn(slot);
                     forks_left = forks_left.saturating_sub(1);
@@ -246,17 +266,12 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                 Action::Pause { slot, pid } => self.pause_worker(slot, pid),
                 Action::Resume { slot, pid } => self.resume_worker(slot, pid),
                 Action::Wait { until } => break until,
-                Action::Finish { outcome } => {
-                    self.tell_phase();
-                    return Some(outcome);
-                }
+                Action::Finish { outcome } => return Some(outcome),
             }
-            self.tell_phase();
             if forks_left == 0 {
                 break Some(self.now);
             }
         };
-        self.tell_phase();
         None
     }
 
@@ -303,11 +318,11 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     fn fork(&self) -> (Result<Forked, Errno>, bool) {
         // What was handed over is closed here as soon as the child is there, which may be before it has its own table.
         if P::LISTENS || !self.options.setup.close_fds || self.gear.listen_fds > 0 {
-            return (process::fork(), false);
+            return (process::fork(&self.gear.alone), false);
         }
-        match process::fork_sharing_files() {
+        match process::fork_sharing_files(&self.gear.alone) {
             // An emulator or a sandbox that knows only the plain way.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => (process::fork(), false),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => (process::fork(&self.gear.alone), false),
             forked => (forked, true),
         }
     }
@@ -323,8 +338,13 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             reports: self.gear.reports.write.as_fd(),
             shares_files,
         };
-        let birth = Birth { slot, manager: self.gear.pid, ignored: self.gear.ignored };
-        let ran = child::prepare(&self.options.setup, &hands, self.gear.pid).and_then(|()| self.program.run(&birth));
+        let (options, manager) = (self.options, self.gear.pid);
+        let birth = Birth { slot, options, manager, ignored: self.gear.ignored() };
+        let prepared = child::prepare(&options.setup, &hands, manager);
+        if P::LISTENS {
+            self.leave();
+        }
+        let ran = prepared.and_then(|()| self.program.run(&birth));
         process::exit(ran.unwrap_or_else(|failed| {
             // A manager that is gone hears nothing, and the exit code says the rest.
             let _ = fd::write(self.gear.reports.write.as_fd(), &Report { slot, failed }.encode());

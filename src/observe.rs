@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::pool::{Exit, Instant, Pid, Signal, SlotId};
+use crate::pool::{Exit, Instant, Pid, Request, Signal, SlotId};
 
 /// How much a record matters, from least to most.
 ///
@@ -231,11 +231,23 @@ pub trait Observer {
         Want::Nothing
     }
 
+    /// Asks something of the pool: at the end of each turn, and again at once until it asks nothing.
+    ///
+    /// This is how an observer acts on what it hears, while the manager that tells it is busy telling.
+    fn wish(&mut self, _now: Instant) -> Option<Request> {
+        None
+    }
+
     /// Hears that no event will follow.
     fn close(&mut self) {}
 
     /// Opens its target anew, as a log does that was rotated away.
     fn reopen(&mut self) {}
+}
+
+/// Listens to nothing.
+impl Observer for () {
+    fn event(&mut self, _level: Level, _event: &Event<'_>) {}
 }
 
 impl<F: FnMut(Level, &Event<'_>)> Observer for F {

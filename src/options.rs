@@ -242,13 +242,25 @@ pub struct Options<'a> {
     pub setup: Setup<'a>,
     /// `PR_SET_CHILD_SUBREAPER`: orphans of the workers are reaped here, even where the manager is not PID 1.
     pub subreaper: bool,
-    /// The signals that the manager answers, or at least survives; the others do what they did before.
+    /// The signals that the manager answers, or at least survives, as soon as it is made; the others do what they did
+    /// before. CHLD is always among them, and [`Manager::run`](crate::manager::Manager::run) adds [`ANSWERED`](Self::ANSWERED).
     pub handled: SignalSet,
+    /// Reap every child of this process, not only workers: for a manager that is the init of its container, or a subreaper.
+    pub reap_all: bool,
     /// Act as a container's init.
     pub init: Option<Init>,
 }
 
 impl Options<'_> {
+    /// The signals by which a manager is paused, resumed, stopped, and told to reopen its log.
+    pub const ANSWERED: SignalSet = SignalSet::EMPTY
+        .with(Signal::HUP)
+        .with(Signal::INT)
+        .with(Signal::QUIT)
+        .with(Signal::USR1)
+        .with(Signal::USR2)
+        .with(Signal::TERM);
+
     /// The documented defaults.
     pub const DEFAULT: Self = Self {
         policy: Policy::DEFAULT,
@@ -262,14 +274,8 @@ impl Options<'_> {
         stderr_level: Level::Info,
         setup: Setup::DEFAULT,
         subreaper: false,
-        handled: SignalSet::EMPTY
-            .with(Signal::HUP)
-            .with(Signal::INT)
-            .with(Signal::QUIT)
-            .with(Signal::USR1)
-            .with(Signal::USR2)
-            .with(Signal::TERM)
-            .with(Signal::CHLD),
+        handled: SignalSet::EMPTY.with(Signal::USR1).with(Signal::USR2),
+        reap_all: false,
         init: None,
     };
 }

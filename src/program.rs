@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::options::Options;
 use crate::pool::{Pid, Signal, SlotId};
 use crate::report::{Failed, Step};
 use crate::signals::SignalSet;
@@ -12,9 +13,11 @@ use crate::text::Text;
 
 /// What a fresh child knows of itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Birth {
+pub struct Birth<'a> {
     /// Its slot and generation.
     pub slot: SlotId,
+    /// What its manager was told.
+    pub options: &'a Options<'a>,
     /// Its manager.
     pub manager: Pid,
     /// The signals that were ignored when the manager started.
@@ -23,14 +26,15 @@ pub struct Birth {
 
 /// What a worker does.
 pub trait Program {
-    /// Whether each worker catches the pause and resume signals before any can reach it, so that nobody has to look.
+    /// Whether each worker is a value of this program: it catches the pause and resume signals before any can reach it, so
+    /// that nobody has to look, its standard input is the lifeline, and it closes the descriptors that are not its own.
     const LISTENS: bool;
 
     /// Runs in the forked child, with every signal blocked, and gives the worker's exit code.
     ///
     /// # Errors
     /// What kept it from running.
-    fn run(&mut self, birth: &Birth) -> Result<u8, Failed>;
+    fn run(&mut self, birth: &Birth<'_>) -> Result<u8, Failed>;
 }
 
 /// Another program, executed in place of the child.
@@ -55,7 +59,7 @@ pub struct Command {
 impl Program for Command {
     const LISTENS: bool = false;
 
-    fn run(&mut self, birth: &Birth) -> Result<u8, Failed> {
+    fn run(&mut self, birth: &Birth<'_>) -> Result<u8, Failed> {
         let pid = u64::from(process::own_pid().get().unsigned_abs());
         let [first, second] = self.own_pid;
         let mut rooms = [[0; 48]; 4];

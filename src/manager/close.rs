@@ -16,7 +16,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         let own_end = allowed.map(|allowed| self.now.after(allowed));
         let until = [self.stop_by, own_end].into_iter().flatten().min();
         let adopts = self.gear.pid == Pid::INIT || self.options.subreaper;
-        if adopts && allowed != Some(Duration::ZERO) {
+        if adopts && self.options.reap_all && allowed != Some(Duration::ZERO) {
             self.drain_strays(until);
         }
         self.close();

@@ -40,8 +40,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             (None, None) => return,
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            // The order wraps around, so it is compared by distance.
-            (Some(pause), Some(resume)) => pause.order.wrapping_sub(resume.order) < u32::MAX / 2,
+            (Some(pause), Some(resume)) => pause.is_after(&resume),
         };
         self.ask(if pause_is_last { Request::Pause { until: None } } else { Request::Resume { at: None } });
     }
@@ -85,6 +84,9 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         if !core::mem::take(&mut self.children) {
             return;
         }
+        if !self.options.reap_all {
+            return self.reap_own();
+        }
         for _ in 0..REAPS {
             match process::look(self.options.init.is_some()) {
                 Ok(Some(Seen::Ended(pid, exit))) => self.bury(pid, exit),
@@ -96,7 +98,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
     }
 
     /// Reaps one child. Until then its pid and the id of its group are still its own.
-    fn bury(&mut self, pid: Pid, exit: Exit) {
+    pub(super) fn bury(&mut self, pid: Pid, exit: Exit) {
         let Some(slot) = self.pool.find(pid) else {
             process::reap(pid);
             return self.tell_orphan(pid, exit);
@@ -108,8 +110,13 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             self.send(pid, Signal::KILL, true);
         }
         process::reap(pid);
+        self.part(Worker { slot, pid }, exit);
+    }
+
+    /// Takes in that a worker is gone.
+    pub(super) fn part(&mut self, worker: Worker, exit: Exit) {
+        let slot = worker.slot;
         self.last_exit = Some(exit);
-        let worker = Worker { slot, pid };
         let asked = self.pool.slot(slot.index).is_some_and(|slot| !matches!(slot.state(), State::Running { .. }));
         self.relay.ended(slot.index, &mut self.observer, self.now);
         if matches!(exit, Exit::Code(EXEC_FAILED | NOT_FOUND)) {

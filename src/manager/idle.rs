@@ -12,7 +12,7 @@ pub fn idle() -> u8 {
     let Ok(wake) = fd::pipe_to_read() else { return 1 };
     signal::wake_through(wake.write.as_raw_fd(), process::own_pid());
     let handled = SignalSet::EMPTY.with(Signal::TERM).with(Signal::INT).with(Signal::CHLD);
-    if handled.iter().any(|signal| signal::install(signal).is_err()) {
+    if handled.iter().any(|signal| signal::handle(signal).is_err()) {
         return 1;
     }
     signal::set_mask(SignalSet::ALL.without(handled));

@@ -3,21 +3,24 @@
 use crate::error::Error;
 use crate::observe::Failure;
 use crate::options::{Options, Output, Setup, Stdin};
-use crate::pool::Pid;
+use crate::pool::{Pid, Signal};
 use crate::relay::Relay;
 use crate::signals::SignalSet;
+use crate::sys::alone::Alone;
 use crate::sys::child::{self, Hands};
 use crate::sys::fd::{self, AsFd, AsRawFd, OwnedFd, Pipe};
 use crate::sys::limit::{self, Rlimit};
-use crate::sys::signal;
+use crate::sys::signal::{self, Handlers};
 use crate::sys::{Errno, process};
 
 /// Descriptors that a manager needs besides four a worker.
 const OWN_DESCRIPTORS: u64 = 16;
 
-/// Everything that is held from before the first fork to the end.
+/// Everything that is held from before the first fork to the end, and given back then.
 #[derive(Debug)]
 pub(super) struct Gear {
+    /// The proof that this process may fork.
+    pub alone: Alone,
     /// This process.
     pub pid: Pid,
     /// The self-pipe.
@@ -27,58 +30,105 @@ pub(super) struct Gear {
     /// What workers read; `None`: what the manager reads.
     pub stdin: Option<OwnedFd>,
     /// The write end of the lifeline, which nobody else holds.
-    pub _lifeline: Option<OwnedFd>,
+    pub lifeline: Option<OwnedFd>,
     /// The limit of open files at the start, if it had to be raised.
     pub open_files: Option<Rlimit>,
     /// Descriptors from 3 up that were handed over to be handed on.
     pub listen_fds: u16,
-    /// The signals that were ignored at the start.
-    pub ignored: SignalSet,
+    handlers: Handlers,
+    /// What was let in that was blocked at the start.
+    let_in: SignalSet,
 }
 
-/// Prepares for the first fork. Signals are let in last, so that none comes to a manager that is not ready for it.
+impl Gear {
+    /// Answers `signals` from now on, in a program that otherwise blocks `mask`. They are let in last, so that none comes
+    /// to a manager that is not ready for it.
+    pub(super) fn answer(&mut self, signals: SignalSet, mask: SignalSet) {
+        self.handlers.install(signals);
+        let let_in = mask.without(SignalSet::ALL.without(signals));
+        self.let_in = SignalSet::from_bits(self.let_in.bits() | let_in.bits());
+        signal::set_mask(mask.without(signals));
+    }
+
+    /// Leaves a byte in the lifeline while the pool is paused, for workers to whom signals came in an order of their own.
+    pub(super) fn show_paused(&self, paused: bool) {
+        let (Some(read), Some(write)) = (&self.stdin, &self.lifeline) else { return };
+        // An empty pipe has room, and where a worker has taken the byte away there is nothing to take back.
+        let _ = if paused { fd::write(write.as_fd(), &[1]) } else { fd::read_shared(read.as_fd(), &mut [0]) };
+    }
+
+    /// Gives the signals that were ignored before they were answered.
+    #[must_use]
+    pub(super) fn ignored(&self) -> SignalSet {
+        self.handlers.ignored()
+    }
+}
+
+impl Drop for Gear {
+    fn drop(&mut self) {
+        let mask = signal::set_mask(SignalSet::ALL);
+        self.handlers.restore();
+        signal::wake_through(-1, self.pid);
+        if let Some(limit) = self.open_files {
+            limit::restore_open_files(limit);
+        }
+        signal::set_mask(SignalSet::from_bits(mask.bits() | self.let_in.bits()));
+    }
+}
+
+/// Prepares for the first fork of workers that, as `listens` says, are values of this program or other programs.
 ///
 /// # Errors
-/// What stands in the way.
-pub(super) fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>) -> Result<Gear, Error> {
+/// What stands in the way; the process is as it was then, but for a limit of open files that may have been raised.
+pub(super) fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Result<Gear, Error> {
     let mask = signal::set_mask(SignalSet::ALL);
+    match assemble(options, relay, listens) {
+        Ok(mut gear) => {
+            signal::wake_through(gear.wake.write.as_raw_fd(), gear.pid);
+            gear.answer(options.handled.with(Signal::CHLD), mask);
+            Ok(gear)
+        }
+        Err(error) => {
+            relay.close();
+            signal::set_mask(mask);
+            Err(error)
+        }
+    }
+}
+
+fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Result<Gear, Error> {
+    let alone = Alone::claim()?;
     let pid = process::own_pid();
     fd::hold_standard().map_err(system("hold the standard descriptors"))?;
     let listen_fds = fd::count_open(3, options.setup.listen_fds);
-    let open_files = allow_descriptors(options)?;
+    let open_files = allow_descriptors(relay)?;
     let wake = own_pipe("make the self-pipe")?;
     let reports = own_pipe("make the pipe of reports")?;
-    let (stdin, lifeline) = standard_input(options.setup.stdin)?;
+    // A worker of this program has nothing else by which to learn of its manager's end, should the signal be lost.
+    let (stdin, lifeline) = standard_input(if listens { Stdin::Lifeline } else { options.setup.stdin })?;
     if options.setup.output == Output::Relay {
         relay.open().map_err(system("make the pipes of the workers"))?;
     }
-    if options.setup.close_fds {
+    // Workers of this program close what is not theirs; the program itself keeps its descriptors as they are.
+    if options.setup.close_fds && !listens {
         fd::close_on_exec_from(i32::from(listen_fds).saturating_add(3));
     }
     if options.subreaper {
         process::adopt_orphans().map_err(system("become a subreaper"))?;
     }
-    let mut gear =
-        Gear { pid, wake, reports, stdin, _lifeline: lifeline, open_files, listen_fds, ignored: SignalSet::EMPTY };
-    rehearse(&options.setup, &gear)?;
-    signal::wake_through(gear.wake.write.as_raw_fd(), pid);
-    for signal in options.handled.iter() {
-        // KILL, STOP and what libc keeps for itself cannot be handled, and need not be.
-        if signal::install(signal).is_ok_and(|previous| previous.is_ignored()) {
-            gear.ignored = gear.ignored.with(signal);
-        }
-    }
-    signal::set_mask(mask.without(options.handled));
-    Ok(gear)
+    rehearse(&options.setup, &alone, open_files, &reports)?;
+    let (handlers, let_in) = (Handlers::NONE, SignalSet::EMPTY);
+    Ok(Gear { alone, pid, wake, reports, stdin, lifeline, open_files, listen_fds, handlers, let_in })
 }
 
 fn system(step: &'static str) -> impl Fn(Errno) -> Error {
     move |errno| Error::System(Failure { step, errno: errno.raw_os_error() })
 }
 
-fn allow_descriptors(options: &Options<'_>) -> Result<Option<Rlimit>, Error> {
-    let a_worker = if options.setup.output == Output::Relay { 4 } else { 0 };
-    let needed = u64::from(options.policy.workers).saturating_mul(a_worker).saturating_add(OWN_DESCRIPTORS);
+/// Each worker whose output is relayed has two pipes.
+fn allow_descriptors(relay: &Relay<'_>) -> Result<Option<Rlimit>, Error> {
+    let relayed = u64::try_from(relay.workers()).unwrap_or(u64::MAX);
+    let needed = relayed.saturating_mul(4).saturating_add(OWN_DESCRIPTORS);
     limit::allow_open_files(needed).map_err(|allowed| Error::Descriptors { needed, allowed })
 }
 
@@ -103,7 +153,7 @@ fn standard_input(stdin: Stdin) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Er
 }
 
 /// Lets a trial child do the set-up, if it has a step that the kernel may refuse.
-fn rehearse(setup: &Setup<'_>, gear: &Gear) -> Result<(), Error> {
+fn rehearse(setup: &Setup<'_>, alone: &Alone, open_files: Option<Rlimit>, reports: &Pipe) -> Result<(), Error> {
     let refusable = setup.priority != 0
         || setup.limits.iter().any(Option::is_some)
         || setup.oom_score_adj.is_some()
@@ -115,10 +165,10 @@ fn rehearse(setup: &Setup<'_>, gear: &Gear) -> Result<(), Error> {
     }
     let hands = Hands {
         standard: [None; 3],
-        open_files: gear.open_files,
+        open_files,
         terminal: None,
-        reports: gear.reports.write.as_fd(),
+        reports: reports.write.as_fd(),
         shares_files: false,
     };
-    child::rehearse(setup, &hands, gear.pid, &gear.reports).map_err(Error::Setup)
+    child::rehearse(setup, &hands, alone, reports).map_err(Error::Setup)
 }

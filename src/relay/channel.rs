@@ -126,6 +126,19 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
+    /// Counts the workers whose output can be relayed.
+    #[must_use]
+    pub const fn workers(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Closes all pipes; what was not passed on is lost.
+    pub fn close(&mut self) {
+        for flow in self.channels.iter_mut().flat_map(|channel| &mut channel.flows) {
+            *flow = Flow::CLOSED;
+        }
+    }
+
     /// Gives the ends that a worker of `slot` writes to: standard output and error.
     #[must_use]
     pub fn ends(&self, slot: u16) -> [Option<BorrowedFd<'_>>; 2] {

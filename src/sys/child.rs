@@ -11,6 +11,7 @@ use core::ffi::CStr;
 
 use rustix::process::{Rlimit, WaitOptions};
 
+use super::alone::Alone;
 use super::fd::{self, AsFd, AsRawFd, BorrowedFd};
 use super::{Errno, Result, answered};
 use crate::options::{Limit, Resource, Setup, User};
@@ -189,11 +190,12 @@ fn descriptors(hands: &Hands<'_>) -> Result<()> {
 pub fn rehearse(
     setup: &Setup<'_>,
     hands: &Hands<'_>,
-    manager: Pid,
+    alone: &Alone,
     report: &fd::Pipe,
 ) -> core::result::Result<(), Failed> {
+    let manager = super::process::own_pid();
     let failed = |errno: Errno| Failed { step: Step::Exec, errno: errno.raw_os_error() };
-    match super::process::fork().map_err(failed)? {
+    match super::process::fork(alone).map_err(failed)? {
         super::process::Forked::Child => {
             let result = prepare(setup, hands, manager);
             if let Err(failed) = result {

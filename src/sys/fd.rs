@@ -8,7 +8,7 @@ use core::time::Duration;
 
 pub use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
-use rustix::io::{FdFlags, IoSlice, ReadWriteFlags};
+use rustix::io::{FdFlags, IoSlice, IoSliceMut, ReadWriteFlags};
 use rustix::pipe::PipeFlags;
 
 use super::{Errno, Result, answered, checked};
@@ -163,6 +163,29 @@ pub fn close_numbers(first: c_int, count: u16) {
     }
 }
 
+/// Closes every descriptor from `first` up but those in `kept`. Only for a child that owns nothing else any more.
+pub fn close_all_but(first: c_int, kept: &[BorrowedFd<'_>]) {
+    let mut first = first;
+    while let Some(next) = kept.iter().map(AsRawFd::as_raw_fd).filter(|kept| *kept >= first).min() {
+        close_from_to(first, next.saturating_sub(1));
+        first = next.saturating_add(1);
+    }
+    close_from(first);
+}
+
+fn close_from_to(first: c_int, last: c_int) {
+    if first > last {
+        return;
+    }
+    // SAFETY: close_range takes no pointer; the caller owns nothing that is open in between.
+    if answered(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).is_err() {
+        for number in first..=last {
+            // SAFETY: close takes no pointer; the caller owns nothing that is open in between.
+            unsafe { libc::close(number) };
+        }
+    }
+}
+
 const CLOSE_RANGE_UNSHARE: c_uint = 2;
 const CLOSE_RANGE_CLOEXEC: c_uint = 4;
 
@@ -242,6 +265,15 @@ pub fn write_shared(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => write_when_writable(fd, bytes),
         answer => answer,
     }
+}
+
+/// Reads from a file that others share, whose blocking mode is therefore not ours to change, without ever waiting.
+///
+/// # Errors
+/// `AGAIN` when nothing is there now, else as preadv2(2).
+pub fn read_shared(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    // An offset of -1 means the file's own position.
+    rustix::io::preadv2(fd, &mut [IoSliceMut::new(buffer)], u64::MAX, ReadWriteFlags::NOWAIT)
 }
 
 /// The older way to the same end: a pipe that poll(2) calls writable takes `PIPE_BUF` bytes at once.

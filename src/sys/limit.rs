@@ -23,3 +23,9 @@ pub fn allow_open_files(needed: u64) -> Result<Option<Rlimit>, u64> {
     setrlimit(Resource::Nofile, Rlimit { current: Some(needed), ..old }).map_err(|_| allowed())?;
     Ok(Some(old))
 }
+
+/// Puts an old limit of open files back.
+pub fn restore_open_files(old: Rlimit) {
+    // A soft limit can always be lowered to what it was.
+    let _ = setrlimit(Resource::Nofile, old);
+}

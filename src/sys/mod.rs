@@ -4,6 +4,7 @@
 //! What may not: policy, formats, and anything that could be tested without a kernel.
 #![expect(unsafe_code, reason = "the kernel and libc are reached from this module alone")]
 
+pub mod alone;
 pub mod child;
 pub mod clock;
 pub mod exec;

@@ -6,6 +6,7 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
+use super::alone::Alone;
 use super::{Errno, Result, answered, checked, signal};
 use crate::pool::{Exit, Pid, Signal};
 
@@ -29,10 +30,12 @@ pub enum Seen {
 
 /// fork(2), for a process of one thread.
 ///
+/// Threads that were started since `_alone` was claimed are lost in the child, and what they had locked stays locked there.
+///
 /// # Errors
 /// `AGAIN` at a limit of processes, `NOMEM`.
-pub fn fork() -> Result<Forked> {
-    // SAFETY: `fork` takes no pointer; the manager refuses to start where another thread could hold a lock the child would wait for.
+pub fn fork(_alone: &Alone) -> Result<Forked> {
+    // SAFETY: `fork` takes no pointer; `Alone` proves that no other thread holds a lock the child would wait for.
     let answer = checked(unsafe { libc::fork() })?;
     Ok(Pid::new(answer).map_or(Forked::Child, Forked::Parent))
 }
@@ -91,7 +94,7 @@ pub fn lead_group(pid: Pid) -> Result<()> {
 ///
 /// # Errors
 /// As [`fork`].
-pub fn fork_sharing_files() -> Result<Forked> {
+pub fn fork_sharing_files(_alone: &Alone) -> Result<Forked> {
     let flags = libc::CLONE_FILES | libc::SIGCHLD;
     // SAFETY: without CLONE_VM this is a fork: the child gets a copy of the memory and goes on on a copy of this stack.
     let answer = answered(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
@@ -134,6 +137,13 @@ pub fn reap(pid: Pid) {
     // It cannot fail: the child is ended and ours. If a host has reaped it in between, that is as good.
     // SAFETY: `status` is an int of ours.
     unsafe { libc::waitpid(pid.get(), &raw mut status, libc::WNOHANG) };
+}
+
+/// Waits for the end of a child that was sent SIGKILL, and reaps it.
+pub fn reap_killed(pid: Pid) {
+    let raw = rustix::process::Pid::from_raw(pid.get());
+    // If it is no child any more, a host has reaped it.
+    let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(raw, rustix::process::WaitOptions::empty()));
 }
 
 /// waitid(2) without blocking.

@@ -8,6 +8,7 @@ use core::ffi::CStr;
 use rustix::fd::AsFd;
 
 use super::fd;
+use super::process::own_pid;
 use super::{Errno, Result};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
@@ -46,6 +47,15 @@ fn has_executed(pid: Pid) -> Result<bool> {
     let stat = read_file(pid, "/stat", &mut room)?;
     let flags = stat_field(stat, 6).ok_or(Errno::NOENT)?;
     Ok(flags & PF_FORKNOEXEC == 0)
+}
+
+/// Counts the threads of this process.
+///
+/// # Errors
+/// `NOENT` without /proc.
+pub fn threads() -> Result<u64> {
+    let mut room = [0; 1024];
+    stat_field(read_file(own_pid(), "/stat", &mut room)?, 17).ok_or(Errno::NOENT)
 }
 
 /// Gives the `index`-th field after the command's closing parenthesis, counted from 0; the command may hold anything.
@@ -135,6 +145,7 @@ mod tests {
     fn this_process_has_executed_and_has_a_path() {
         let own = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert_eq!(has_executed(own), Ok(true));
+        assert!(threads().unwrap() >= 1);
         let mut room = [0; 32];
         let path = path_of(own, "/stat", &mut room);
         assert_eq!(path.to_str().unwrap(), format!("/proc/{}/stat", std::process::id()));

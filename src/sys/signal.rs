@@ -8,7 +8,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 use super::{Errno, Result, answered, checked, errno_place, last_errno};
 use crate::pool::{Pid, Signal};
@@ -27,6 +27,10 @@ static FRESH_CHILD: AtomicBool = AtomicBool::new(false);
 static OWNER: AtomicI32 = AtomicI32::new(0);
 /// Orders deliveries of different signals.
 static CLOCK: AtomicU32 = AtomicU32::new(0);
+/// The handler of SIGCHLD that the host had, which goes on being called; 0: none.
+static HOST: AtomicUsize = AtomicUsize::new(0);
+/// Whether that handler takes three arguments.
+static HOST_INFO: AtomicBool = AtomicBool::new(false);
 static ARRIVALS: [Arrival; ROWS] = [const { Arrival::none() }; ROWS];
 
 /// What the handler noted of one signal.
@@ -59,6 +63,14 @@ pub struct Received {
     pub order: u32,
 }
 
+impl Received {
+    /// Tells whether this came after `other`; the order wraps around, so it is compared by distance.
+    #[must_use]
+    pub const fn is_after(&self, other: &Self) -> bool {
+        self.order.wrapping_sub(other.order) < u32::MAX / 2
+    }
+}
+
 /// Replaces the mask of the calling thread and gives the old one.
 ///
 /// This is the raw call: libc's hides signals that it keeps for itself, and a worker is owed the mask its manager had.
@@ -72,42 +84,104 @@ pub fn set_mask(mask: SignalSet) -> SignalSet {
     SignalSet::from_bits(old)
 }
 
-/// What a signal did before [`install`].
-#[derive(Clone, Copy)]
-pub struct Previous(libc::sigaction);
-
-impl core::fmt::Debug for Previous {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Previous").field("ignored", &self.is_ignored()).finish_non_exhaustive()
-    }
+/// What a signal did before a handler of ours was installed.
+#[derive(Clone, Copy, Debug)]
+struct Previous {
+    /// The address of a function, or one of the kernel's two words for none.
+    action: libc::sighandler_t,
+    flags: c_int,
+    mask: SignalSet,
 }
 
 impl Previous {
-    /// Tells whether the signal was ignored.
-    #[must_use]
-    pub const fn is_ignored(&self) -> bool {
-        self.0.sa_sigaction == libc::SIG_IGN
+    /// Reads what sigaction gave; of the mask, the part that the kernel knows.
+    const fn of(old: &libc::sigaction) -> Self {
+        // SAFETY: the set begins with the kernel's 64 bits, and is at least as long and as aligned as they are.
+        let mask = unsafe { (&raw const old.sa_mask).cast::<u64>().read() };
+        Self { action: old.sa_sigaction, flags: old.sa_flags, mask: SignalSet::from_bits(mask) }
     }
 
-    /// Puts it back.
-    pub fn restore(&self, signal: Signal) {
-        // SAFETY: the pointer is to what sigaction itself once gave for this signal.
-        unsafe { libc::sigaction(c_int::from(signal.get()), &raw const self.0, core::ptr::null_mut()) };
+    const fn is_ignored(&self) -> bool {
+        self.action == libc::SIG_IGN
+    }
+
+    const fn is_function(&self) -> bool {
+        self.action != libc::SIG_IGN && self.action != libc::SIG_DFL
+    }
+
+    fn restore(&self, signal: Signal) {
+        // What was there once can be there again.
+        let _ = set_action(signal, self.action, self.flags, self.mask);
     }
 }
 
-/// Lets the handler note `signal` from now on and gives what it did before.
+/// The handlers that a manager installed, and what was there before them.
+#[derive(Debug)]
+pub struct Handlers {
+    previous: [Option<Previous>; ROWS],
+}
+
+impl Handlers {
+    /// No handler yet.
+    pub const NONE: Self = Self { previous: [None; ROWS] };
+
+    /// Lets the handler note each of `signals` from now on. KILL, STOP and what libc keeps for itself cannot be handled,
+    /// and are left out.
+    pub fn install(&mut self, signals: SignalSet) {
+        for signal in signals.iter() {
+            let row = self.previous.get_mut(usize::from(signal.get()));
+            let Some(row) = row.filter(|row| row.is_none()) else { continue };
+            *row = install(signal).ok();
+            if let Some(previous) = row.filter(|previous| signal == Signal::CHLD && previous.is_function()) {
+                HOST_INFO.store(previous.flags & libc::SA_SIGINFO != 0, Ordering::Relaxed);
+                HOST.store(previous.action, Ordering::Release);
+            }
+        }
+    }
+
+    /// Gives the signals that were ignored before.
+    #[must_use]
+    pub fn ignored(&self) -> SignalSet {
+        let ignored = |signal: &Signal| self.row(*signal).is_some_and(|previous| previous.is_ignored());
+        SignalSet::ALL.iter().filter(ignored).fold(SignalSet::EMPTY, SignalSet::with)
+    }
+
+    /// Puts back what was there before.
+    pub fn restore(&mut self) {
+        HOST.store(0, Ordering::Relaxed);
+        for signal in SignalSet::ALL.iter() {
+            if let Some(previous) = self.row(signal) {
+                previous.restore(signal);
+            }
+        }
+        *self = Self::NONE;
+    }
+
+    fn row(&self, signal: Signal) -> Option<Previous> {
+        self.previous.get(usize::from(signal.get())).copied().flatten()
+    }
+}
+
+/// Lets the handler note `signal` from now on.
 ///
 /// # Errors
 /// `INVAL` for KILL, STOP and the signals that libc keeps for itself.
-pub fn install(signal: Signal) -> Result<Previous> {
+fn install(signal: Signal) -> Result<Previous> {
     let flags = libc::SA_SIGINFO | restarting(signal);
-    let function: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = note;
+    let function: Handler = note;
     // A function pointer has no other way to become the integer that sigaction wants.
     #[expect(clippy::as_conversions, clippy::fn_to_numeric_cast_any, reason = "sigaction takes an integer")]
     let address = function as usize;
-    set_action(signal, address, flags)
+    set_action(signal, address, flags, SignalSet::ALL)
         .or_else(|errno| if signal.get() == LIBC_OWN { install_raw(signal) } else { Err(errno) })
+}
+
+/// Lets the handler note `signal` for the rest of this process's life.
+///
+/// # Errors
+/// `INVAL` for KILL, STOP and the signals that libc keeps for itself.
+pub fn handle(signal: Signal) -> Result<()> {
+    install(signal).map(|_| ())
 }
 
 /// The first real-time signal: musl keeps it for itself and glibc does not.
@@ -125,12 +199,9 @@ fn install_raw(signal: Signal) -> Result<Previous> {
     // SAFETY: the record is one that the kernel gave; the old one has room for another.
     answered(unsafe { libc::syscall(libc::SYS_rt_sigaction, number, record.as_ptr(), old.as_mut_ptr(), size) })?;
     let [handler, ..] = old;
-    // SAFETY: all-zero is a valid sigaction: the default action.
-    let mut previous = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
-    if usize::try_from(handler) == Ok(libc::SIG_IGN) {
-        previous.sa_sigaction = libc::SIG_IGN;
-    }
-    Ok(Previous(previous))
+    let ignored = usize::try_from(handler) == Ok(libc::SIG_IGN);
+    let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+    Ok(Previous { action, flags: 0, mask: SignalSet::EMPTY })
 }
 
 /// Gives `signal` its default action, or ignores it.
@@ -139,7 +210,7 @@ fn install_raw(signal: Signal) -> Result<Previous> {
 /// As [`install`].
 pub fn set_ignored(signal: Signal, ignored: bool) -> Result<()> {
     let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-    set_action(signal, action, 0).map(|_| ())
+    set_action(signal, action, 0, SignalSet::EMPTY).map(|_| ())
 }
 
 /// A stopped terminal write that is started again would be stopped again, for ever.
@@ -147,19 +218,19 @@ const fn restarting(signal: Signal) -> c_int {
     if signal.get() == Signal::TTOU.get() { 0 } else { libc::SA_RESTART }
 }
 
-/// sigaction(2), with every other signal blocked while the handler runs.
-fn set_action(signal: Signal, action: libc::sighandler_t, flags: c_int) -> Result<Previous> {
+/// sigaction(2), with `mask` blocked while the handler runs.
+fn set_action(signal: Signal, action: libc::sighandler_t, flags: c_int, mask: SignalSet) -> Result<Previous> {
     let mut old = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: all-zero is a valid sigaction: no handler, an empty mask, no flags.
     let mut new = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
     new.sa_sigaction = action;
     new.sa_flags = flags;
-    // SAFETY: `sa_mask` is a set of ours.
-    unsafe { libc::sigfillset(&raw mut new.sa_mask) };
+    // SAFETY: the set begins with the kernel's 64 bits, and is at least as long and as aligned as they are.
+    unsafe { (&raw mut new.sa_mask).cast::<u64>().write(mask.bits()) };
     // SAFETY: both pointers are to sigactions of ours; the handler touches only atomics and errno, which it restores.
     checked(unsafe { libc::sigaction(c_int::from(signal.get()), &raw const new, old.as_mut_ptr()) })?;
     // SAFETY: it was zeroed, and the call has filled it.
-    Ok(Previous(unsafe { old.assume_init() }))
+    Ok(Previous::of(&unsafe { old.assume_init() }))
 }
 
 /// Tells the handler which pipe wakes the loop and which process it works for.
@@ -172,6 +243,21 @@ pub fn wake_through(write_end: c_int, owner: Pid) {
 /// Makes the handler, in a fresh child, act as if there were none.
 pub fn disown() {
     FRESH_CHILD.store(true, Ordering::Relaxed);
+}
+
+/// Begins anew in a child: nothing has arrived, every handler is gone, what was ignored stays ignored but CHLD.
+///
+/// Only while every signal is blocked.
+pub fn begin_anew() {
+    HOST.store(0, Ordering::Relaxed);
+    rearm();
+    for signal in SignalSet::ALL.iter() {
+        let _ = take(signal, u32::MAX);
+        let previous = set_action(signal, libc::SIG_DFL, 0, SignalSet::EMPTY);
+        if let Ok(previous) = previous && previous.is_ignored() && signal != Signal::CHLD {
+            previous.restore(signal);
+        }
+    }
 }
 
 /// Allows the next signal to write a wake-up again. Empty the self-pipe before, look at the arrivals after.
@@ -193,10 +279,15 @@ pub fn take(signal: Signal, limit: u32) -> Option<Received> {
     })
 }
 
+type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
 /// The signal handler: the only code that runs in signal context.
-extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     if FRESH_CHILD.load(Ordering::Relaxed) {
         return act_by_default(number);
+    }
+    if number == libc::SIGCHLD {
+        call_host(number, info, context);
     }
     // SAFETY: the kernel gives a handler that was installed with SA_SIGINFO a valid siginfo.
     let info = unsafe { &*info };
@@ -217,6 +308,23 @@ extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, _context: *mut c_v
     row.count.fetch_add(1, Ordering::SeqCst);
     if !AWAKE.swap(true, Ordering::SeqCst) {
         wake();
+    }
+}
+
+/// Calls the handler that the host had.
+fn call_host(number: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let address = HOST.load(Ordering::Acquire);
+    if address == 0 {
+        return;
+    }
+    if HOST_INFO.load(Ordering::Relaxed) {
+        // SAFETY: sigaction gave the address as that of a handler with three arguments.
+        let handler = unsafe { core::mem::transmute::<usize, Handler>(address) };
+        handler(number, info, context);
+    } else {
+        // SAFETY: sigaction gave the address as that of a handler with one argument.
+        let handler = unsafe { core::mem::transmute::<usize, extern "C" fn(c_int)>(address) };
+        handler(number);
     }
 }
 

@@ -96,6 +96,6 @@ pub fn suspend() {
     if signal::set_ignored(Signal::TSTP, false).is_ok() {
         signal::raise(Signal::TSTP);
         // It was installed before, so it can be installed again.
-        let _ = signal::install(Signal::TSTP);
+        let _ = signal::handle(Signal::TSTP);
     }
 }

@@ -79,6 +79,7 @@ fn supervise(
 ) -> Result<u8, Usage<'static>> {
     play_part(settings);
     settings.options.handled = handled(&settings.options);
+    settings.options.reap_all = true;
     settings.options.setup.user = look_up(settings)?;
     settings.options.setup.listen_fds = environment::listen_fds(settings, variables);
     let (settings, options) = (&*settings, &settings.options);
@@ -97,7 +98,10 @@ fn supervise(
     let background = SignalSet::EMPTY.with(Signal::TTIN).with(Signal::TTOU);
     signal::set_mask(background.without(options.handled));
     let outcome = manager.run();
-    Ok(match (&options.init, manager.last_exit()) {
+    let last_exit = manager.last_exit();
+    // The process ends with its manager; there is no host to give anything back to.
+    core::mem::forget(manager);
+    Ok(match (&options.init, last_exit) {
         (Some(init), Some(exit)) => mapped(init, exit.shell_code()),
         (Some(_), None) | (None, _) => code(outcome),
     })
@@ -221,6 +225,9 @@ fn fault<'v>(settings: &Settings<'_>, option: &'static str, value: Option<&'v CS
 fn refusal(settings: &Settings<'static>, error: Error) -> Usage<'static> {
     let because = |errno| Fault::Rule(errno::text(errno).unwrap_or("refused by the kernel"));
     match error {
+        Error::Threads | Error::Occupied => {
+            fault(settings, "workers", None, Fault::Rule("this process is not alone"))
+        }
         Error::Policy(_) => fault(settings, "workers", None, Fault::Rule("the numbers do not go together")),
         Error::Descriptors { needed, allowed } => {
             fault(settings, "workers", None, Fault::OpenFiles { needed, allowed })
