@@ -3,6 +3,7 @@
 
 pub mod errno;
 pub mod error;
+pub mod log;
 pub mod manager;
 pub mod observe;
 pub mod options;
@@ -14,3 +15,4 @@ pub mod signals;
 pub mod sys;
 pub mod table;
 pub mod text;
+pub mod worker;

@@ -1,8 +1,8 @@
 //! The memory of a manager: known at compile time, lent by whoever runs it.
 
-use crate::pool::{Instant, Slot};
-use crate::relay::{Buffers, Channel};
-use crate::sys::fd::PollRow;
+use crate::pool::{GiveUp, Instant, Slot};
+use crate::relay::{Buffers, Channel, PART};
+use crate::sys::fd::{IDLE_ROW, PollRow};
 
 /// Rows of the poll array that belong to no worker.
 pub const OWN_ROWS: usize = 3;
@@ -28,4 +28,65 @@ pub struct Table<'a> {
     pub rows: &'a mut [PollRow],
     /// What is read from workers, [`INPUT`] bytes.
     pub input: &'a mut [u8],
+}
+
+/// All the memory of a manager of up to `SLOTS` workers, in one value of a fixed size: about 73 KiB, and 17 KiB more for
+/// each worker.
+///
+/// It is what a `Manager<SLOTS>` would hold. It stands apart, so that it can lie where such a size belongs (in a static,
+/// in a box, far up on the stack), while the manager itself stays small, and so that the manager's code is there once,
+/// whatever the number of workers.
+///
+/// ```
+/// use cantella::sys::storage::Lent;
+/// use cantella::table::Storage;
+///
+/// static STORAGE: Lent<Storage<16>> = Lent::new(Storage::new());
+///
+/// let table = STORAGE.take().expect("nobody has taken it before").lend();
+/// # let _ = table;
+/// ```
+#[derive(Debug)]
+pub struct Storage<const SLOTS: usize> {
+    slots: [Slot; SLOTS],
+    channels: [Channel; SLOTS],
+    buffers: [Buffers; SLOTS],
+    window: [Instant; WINDOW],
+    /// Five for each worker: two of its own, and for the first of them those that belong to no worker.
+    rows: [[PollRow; 2 + OWN_ROWS]; SLOTS],
+    input: [u8; INPUT],
+}
+
+#[expect(clippy::as_conversions, reason = "usize::from is no const function yet")]
+const WINDOW: usize = GiveUp::MAX as usize;
+
+impl<const SLOTS: usize> Storage<SLOTS> {
+    /// Makes storage that nobody uses.
+    #[expect(clippy::new_without_default, reason = "a default is no const, and this is for statics")]
+    #[expect(clippy::large_stack_arrays, reason = "it is the initial value of a static")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            slots: [Slot::EMPTY; SLOTS],
+            channels: [const { Channel::CLOSED }; SLOTS],
+            buffers: [[[0; PART]; 2]; SLOTS],
+            window: [Instant::ZERO; WINDOW],
+            rows: [[IDLE_ROW; 2 + OWN_ROWS]; SLOTS],
+            input: [0; INPUT],
+        }
+    }
+
+    /// Lends the storage to one manager; once that is gone, to the next.
+    pub fn lend(&mut self) -> Table<'_> {
+        // No more rows than are used: poll(2) takes none beyond the limit of open files.
+        let rows = self.rows.as_flattened_mut().get_mut(..OWN_ROWS.saturating_add(SLOTS.saturating_mul(2)));
+        Table {
+            slots: &mut self.slots,
+            channels: &mut self.channels,
+            buffers: &mut self.buffers,
+            window: &mut self.window,
+            rows: rows.unwrap_or_default(),
+            input: &mut self.input,
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::sys::child::{self, Hands};
 use crate::sys::fd::{self, AsFd, AsRawFd, OwnedFd, Pipe};
 use crate::sys::limit::{self, Rlimit};
 use crate::sys::signal::{self, Handlers};
-use crate::sys::{Errno, process};
+use crate::sys::{Errno, process, title};
 
 /// Descriptors that a manager needs besides four a worker.
 const OWN_DESCRIPTORS: u64 = 16;
@@ -101,7 +101,8 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
     let pid = process::own_pid();
     fd::hold_standard().map_err(system("hold the standard descriptors"))?;
     let listen_fds = fd::count_open(3, options.setup.listen_fds);
-    let open_files = allow_descriptors(relay)?;
+    let relayed = if options.setup.output == Output::Relay { relay.workers() } else { 0 };
+    let open_files = allow_descriptors(relayed)?;
     let wake = own_pipe("make the self-pipe")?;
     let reports = own_pipe("make the pipe of reports")?;
     // A worker of this program has nothing else by which to learn of its manager's end, should the signal be lost.
@@ -117,6 +118,9 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
         process::adopt_orphans().map_err(system("become a subreaper"))?;
     }
     rehearse(&options.setup, &alone, open_files, &reports)?;
+    if listens && let Some(name) = options.name {
+        title::rename_found(name, "-pm");
+    }
     let (handlers, let_in) = (Handlers::NONE, SignalSet::EMPTY);
     Ok(Gear { alone, pid, wake, reports, stdin, lifeline, open_files, listen_fds, handlers, let_in })
 }
@@ -126,8 +130,8 @@ fn system(step: &'static str) -> impl Fn(Errno) -> Error {
 }
 
 /// Each worker whose output is relayed has two pipes.
-fn allow_descriptors(relay: &Relay<'_>) -> Result<Option<Rlimit>, Error> {
-    let relayed = u64::try_from(relay.workers()).unwrap_or(u64::MAX);
+fn allow_descriptors(relayed: usize) -> Result<Option<Rlimit>, Error> {
+    let relayed = u64::try_from(relayed).unwrap_or(u64::MAX);
     let needed = relayed.saturating_mul(4).saturating_add(OWN_DESCRIPTORS);
     limit::allow_open_files(needed).map_err(|allowed| Error::Descriptors { needed, allowed })
 }

@@ -13,7 +13,7 @@ pub use channel::{Buffers, Channel, Relay};
 pub use escape::{MAX_GROWTH, escape};
 pub use format::{Format, Formatter, MAX_RECORD};
 pub use lines::{Lines, Part};
-pub use record::level;
+pub use record::{level, words};
 pub use sink::{BUFFER, Sink, Target};
 pub use stamp::{STAMP, Stamp};
 

@@ -91,7 +91,7 @@ impl Facts {
 }
 
 /// Appends an event in words: printable ASCII without quotes and backslashes, the same in every format.
-pub(super) fn words(out: &mut Text<'_>, event: &Event<'_>) {
+pub fn words(out: &mut Text<'_>, event: &Event<'_>) {
     match *event {
         Event::Started { worker } => worker_did(out, worker, "started"),
         Event::Exited { worker, exit, .. } => {

@@ -58,6 +58,18 @@ pub fn threads() -> Result<u64> {
     stat_field(read_file(own_pid(), "/stat", &mut room)?, 17).ok_or(Errno::NOENT)
 }
 
+/// Tells where this process's arguments begin and end in its memory.
+///
+/// # Errors
+/// `NOENT` without /proc, or where the kernel keeps it to itself.
+pub fn argument_area() -> Result<(usize, usize)> {
+    let mut room = [0; 1024];
+    let stat = read_file(own_pid(), "/stat", &mut room)?;
+    let address =
+        |field| stat_field(stat, field).and_then(|value| usize::try_from(value).ok()).filter(|value| *value > 0);
+    address(45).zip(address(46)).ok_or(Errno::NOENT)
+}
+
 /// Gives the `index`-th field after the command's closing parenthesis, counted from 0; the command may hold anything.
 fn stat_field(stat: &[u8], index: usize) -> Option<u64> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;

@@ -254,7 +254,10 @@ pub fn begin_anew() {
     for signal in SignalSet::ALL.iter() {
         let _ = take(signal, u32::MAX);
         let previous = set_action(signal, libc::SIG_DFL, 0, SignalSet::EMPTY);
-        if let Ok(previous) = previous && previous.is_ignored() && signal != Signal::CHLD {
+        if let Ok(previous) = previous
+            && previous.is_ignored()
+            && signal != Signal::CHLD
+        {
             previous.restore(signal);
         }
     }

@@ -6,6 +6,7 @@
 
 use core::ffi::{CStr, c_char};
 
+use super::procfs;
 use super::start::Strings;
 use crate::text::Text;
 
@@ -53,6 +54,24 @@ impl Copy {
 ///
 /// The arguments show as much of the title as their area holds; comm is cut at 15 bytes so that `suffix` is kept.
 pub fn rename(arguments: Strings, name: &str, suffix: &str) {
+    write_comm(name, suffix);
+    write_title(arguments.area(), name, suffix);
+}
+
+/// Renames this process, whose main is not ours: /proc tells where its arguments are. Without /proc only comm is changed.
+///
+/// Whoever looks at the program's arguments afterwards reads the name, or nothing.
+pub fn rename_found(name: &str, suffix: &str) {
+    write_comm(name, suffix);
+    if let Ok((start, end)) = procfs::argument_area() {
+        let start = core::ptr::with_exposed_provenance_mut::<u8>(start);
+        // The last byte stays zero: it ends the last string.
+        let length = end.saturating_sub(start.addr()).saturating_sub(1);
+        write_title((0..length).map(|offset| start.wrapping_add(offset)), name, suffix);
+    }
+}
+
+fn write_comm(name: &str, suffix: &str) {
     let mut room = [0; COMM + 1];
     let mut comm = Text::new(&mut room);
     let kept = COMM.saturating_sub(suffix.len()).min(name.len());
@@ -62,9 +81,13 @@ pub fn rename(arguments: Strings, name: &str, suffix: &str) {
         // It fails only for a pointer that is no string.
         let _ = rustix::thread::set_name(comm);
     }
+}
+
+/// Writes over the argument area, which is what `places` are.
+fn write_title(places: impl Iterator<Item = *mut u8>, name: &str, suffix: &str) {
     let title = name.bytes().chain(suffix.bytes()).chain(core::iter::repeat(0));
-    for (place, byte) in arguments.area().zip(title) {
-        // SAFETY: `place` lies within the argument area, which is writable and which nobody looks at any more.
+    for (place, byte) in places.zip(title) {
+        // SAFETY: `place` lies within the argument area, which is writable; only its last byte must stay zero, and that is no place.
         unsafe { place.write(byte) };
     }
 }

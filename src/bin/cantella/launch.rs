@@ -225,9 +225,7 @@ fn fault<'v>(settings: &Settings<'_>, option: &'static str, value: Option<&'v CS
 fn refusal(settings: &Settings<'static>, error: Error) -> Usage<'static> {
     let because = |errno| Fault::Rule(errno::text(errno).unwrap_or("refused by the kernel"));
     match error {
-        Error::Threads | Error::Occupied => {
-            fault(settings, "workers", None, Fault::Rule("this process is not alone"))
-        }
+        Error::Threads | Error::Occupied => fault(settings, "workers", None, Fault::Rule("this process is not alone")),
         Error::Policy(_) => fault(settings, "workers", None, Fault::Rule("the numbers do not go together")),
         Error::Descriptors { needed, allowed } => {
             fault(settings, "workers", None, Fault::OpenFiles { needed, allowed })
