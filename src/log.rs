@@ -41,6 +41,7 @@ pub struct Log<L = ()> {
 
 impl<L: Logger> Log<L> {
     /// Tells `logger`.
+    #[expect(clippy::large_stack_arrays, reason = "the one part of it that is large, and it is moved once")]
     pub const fn new(logger: L) -> Self {
         Self { logger, room: [0; MAX_RECORD] }
     }

@@ -6,7 +6,7 @@ use crate::options::{Options, Output, Setup, Stdin};
 use crate::pool::{Pid, Signal};
 use crate::relay::Relay;
 use crate::signals::SignalSet;
-use crate::sys::alone::Alone;
+use crate::sys::alone::{Alone, Crowd};
 use crate::sys::child::{self, Hands};
 use crate::sys::fd::{self, AsFd, AsRawFd, OwnedFd, Pipe};
 use crate::sys::limit::{self, Rlimit};
@@ -97,7 +97,10 @@ pub(super) fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>, listens: boo
 }
 
 fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Result<Gear, Error> {
-    let alone = Alone::claim()?;
+    let alone = Alone::claim().map_err(|crowd| match crowd {
+        Crowd::Threads => Error::Threads,
+        Crowd::Manager => Error::Occupied,
+    })?;
     let pid = process::own_pid();
     fd::hold_standard().map_err(system("hold the standard descriptors"))?;
     let listen_fds = fd::count_open(3, options.setup.listen_fds);
@@ -167,12 +170,7 @@ fn rehearse(setup: &Setup<'_>, alone: &Alone, open_files: Option<Rlimit>, report
     if !refusable {
         return Ok(());
     }
-    let hands = Hands {
-        standard: [None; 3],
-        open_files,
-        terminal: None,
-        reports: reports.write.as_fd(),
-        shares_files: false,
-    };
+    let hands =
+        Hands { standard: [None; 3], open_files, terminal: None, reports: reports.write.as_fd(), shares_files: false };
     child::rehearse(setup, &hands, alone, reports).map_err(Error::Setup)
 }

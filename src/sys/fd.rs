@@ -164,9 +164,9 @@ pub fn close_numbers(first: c_int, count: u16) {
 }
 
 /// Closes every descriptor from `first` up but those in `kept`. Only for a child that owns nothing else any more.
-pub fn close_all_but(first: c_int, kept: impl Iterator<Item = c_int> + Clone) {
+pub fn close_all_but(first: c_int, kept: [&[c_int]; 2]) {
     let mut first = first;
-    while let Some(next) = kept.clone().filter(|kept| *kept >= first).min() {
+    while let Some(next) = kept.into_iter().flatten().copied().filter(|kept| *kept >= first).min() {
         close_from_to(first, next.saturating_sub(1));
         first = next.saturating_add(1);
     }

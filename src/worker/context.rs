@@ -6,7 +6,7 @@ use crate::pool::{Pid, Signal, SlotId};
 use crate::program::Birth;
 use crate::report::{Failed, Step};
 use crate::signals::SignalSet;
-use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, IDLE_ROW, Pipe, PollRow};
+use crate::sys::fd::{self, AsFd, AsRawFd, IDLE_ROW, Pipe, PollRow};
 use crate::sys::{Errno, process, signal, title};
 
 /// Standard input, which is the lifeline.
@@ -38,13 +38,13 @@ struct Orders {
 
 impl Context {
     /// Makes the set-up child a worker: closes what is not its own, installs its handlers, lets signals in.
-    pub(super) fn enter(birth: &Birth<'_>, handed: &[BorrowedFd<'_>]) -> Result<Self, Failed> {
+    pub(super) fn enter(birth: &Birth<'_>, handed: &[i32]) -> Result<Self, Failed> {
         let failed = |errno: Errno| Failed { step: Step::Handlers, errno: errno.raw_os_error() };
         let options = birth.options;
         let orders = Orders {
             stop: [options.stop_signal, Signal::TERM, Signal::INT],
-            pause: options.pause_signal.filter(can_be_caught),
-            resume: options.resume_signal.filter(can_be_caught),
+            pause: options.pause_signal.and_then(catchable),
+            resume: options.resume_signal.and_then(catchable),
         };
         let wake = fd::pipe_to_read().map_err(failed)?;
         signal::begin_anew();
@@ -58,8 +58,7 @@ impl Context {
         }
         // From here on nothing can be reported any more: the pipe for it is closed as well.
         if options.setup.close_fds {
-            let own = [wake.read.as_fd(), wake.write.as_fd()];
-            fd::close_all_but(3, own.iter().chain(handed).map(AsRawFd::as_raw_fd));
+            fd::close_all_but(3, [&[wake.read.as_raw_fd(), wake.write.as_raw_fd()], handed]);
         }
         if let Some(name) = options.name {
             title::rename_found(name, "");
@@ -121,15 +120,15 @@ impl Context {
         }
     }
 
-    /// Waits until there is something to read from `source` (or its end), and tells whether there is; orders and the end
+    /// Waits until there is something to read from the descriptor `source` (or its end), and tells whether there is; orders and the end
     /// of `time` (`None`: without end) cut it short. While this worker is stopping it only looks.
-    pub fn wait_readable(&mut self, source: BorrowedFd<'_>, time: Option<Duration>) -> bool {
-        self.wait_for(fd::readable(source.as_raw_fd()), time)
+    pub fn wait_readable(&mut self, source: i32, time: Option<Duration>) -> bool {
+        self.wait_for(fd::readable(source), time)
     }
 
-    /// Waits until `target` has room to write, as [`wait_readable`](Self::wait_readable) does for reading.
-    pub fn wait_writable(&mut self, target: BorrowedFd<'_>, time: Option<Duration>) -> bool {
-        self.wait_for(fd::writable(target.as_raw_fd()), time)
+    /// Waits until the descriptor `target` has room to write, as [`wait_readable`](Self::wait_readable) does for reading.
+    pub fn wait_writable(&mut self, target: i32, time: Option<Duration>) -> bool {
+        self.wait_for(fd::writable(target), time)
     }
 
     /// Ends this worker as if it had been told to: [`stopping`](Self::stopping) is true from now on.
@@ -177,7 +176,8 @@ impl Context {
     fn take_orders(&mut self) -> bool {
         signal::rearm();
         let came = |signal| signal::take(signal, u32::MAX).is_some();
-        let stop = self.orders.stop.iter().fold(false, |stop, signal| came(*signal) || stop);
+        // Each is taken, whichever came first.
+        let stop = self.orders.stop.map(came).contains(&true);
         let (pause, resume) = (self.orders.pause.is_some_and(came), self.orders.resume.is_some_and(came));
         self.stopping |= stop;
         self.paused = match (pause, resume) {
@@ -202,10 +202,14 @@ struct Heard {
 
 impl Orders {
     fn all(self) -> impl Iterator<Item = Signal> {
-        self.stop.into_iter().filter(can_be_caught).chain(self.pause).chain(self.resume)
+        self.stop.into_iter().filter_map(catchable).chain(self.pause).chain(self.resume)
     }
 }
 
-fn can_be_caught(signal: &Signal) -> bool {
-    !matches!(*signal, Signal::KILL | Signal::STOP)
+/// Gives a signal that can be caught.
+const fn catchable(signal: Signal) -> Option<Signal> {
+    match signal {
+        Signal::KILL | Signal::STOP => None,
+        signal => Some(signal),
+    }
 }

@@ -16,7 +16,6 @@ pub use role::{Role, Worker};
 
 use crate::program::{Birth, Program};
 use crate::report::Failed;
-use crate::sys::fd::BorrowedFd;
 use crate::sys::process;
 
 /// The exit code of a worker that panicked, as Rust programs have it.
@@ -41,7 +40,7 @@ const PANICKED: u8 = 101;
 #[derive(Clone, Copy, Debug)]
 pub struct Spawn<'a, F> {
     work: F,
-    handed: &'a [BorrowedFd<'a>],
+    handed: &'a [i32],
 }
 
 impl<'a, F: FnMut(&mut Context) -> u8> Spawn<'a, F> {
@@ -53,7 +52,7 @@ impl<'a, F: FnMut(&mut Context) -> u8> Spawn<'a, F> {
     /// Hands descriptors over to the workers, a listening socket for instance. All others from 3 up are closed there, so
     /// that a file or a socket that the closure has captured is of no use to it unless it is handed over.
     #[must_use]
-    pub fn handing_over(self, descriptors: &'a [BorrowedFd<'a>]) -> Self {
+    pub fn handing_over(self, descriptors: &'a [i32]) -> Self {
         Self { handed: descriptors, ..self }
     }
 }

@@ -5,7 +5,6 @@ use core::time::Duration;
 use super::{Context, contain};
 use crate::program::{Birth, Program};
 use crate::report::Failed;
-use crate::sys::fd::BorrowedFd;
 
 /// A worker that fetches jobs and does them.
 ///
@@ -41,7 +40,7 @@ pub trait Worker {
 #[derive(Clone, Copy, Debug)]
 pub struct Role<'a, F> {
     make: F,
-    handed: &'a [BorrowedFd<'a>],
+    handed: &'a [i32],
 }
 
 impl<'a, F, W> Role<'a, F>
@@ -56,7 +55,7 @@ where
 
     /// Hands descriptors over to the workers, as [`Spawn::handing_over`](super::Spawn::handing_over) does.
     #[must_use]
-    pub fn handing_over(self, descriptors: &'a [BorrowedFd<'a>]) -> Self {
+    pub fn handing_over(self, descriptors: &'a [i32]) -> Self {
         Self { handed: descriptors, ..self }
     }
 }
