@@ -56,7 +56,7 @@ impl Default for Log {
 impl<L: Logger> Observer for Log<L> {
     fn event(&mut self, level: Level, event: &Event<'_>) {
         let mut text = Text::new(&mut self.room);
-        if let Event::Line { worker, stream, bytes, partial } = *event {
+        if let Event::Line { worker, stream, bytes, partial, .. } = *event {
             text.say("worker ");
             text.number(u64::from(worker.slot.index));
             text.say("[");
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn events_and_lines_come_as_one_line_of_plain_words() {
         let worker = Worker { slot: SlotId { index: 2, generation: 5 }, pid: Pid::new(77).unwrap() };
-        let line = |bytes, partial| Event::Line { worker, stream: Stream::Err, bytes, partial };
+        let line = |bytes, partial| Event::Line { worker, stream: Stream::Err, bytes, partial, clean: false };
         let mut heard = Vec::new();
         let mut log = Log::new(|level: Level, text: &str| heard.push(format!("{} {text}", level.name())));
         log.event(Level::Notice, &Event::Started { worker });
@@ -106,7 +106,13 @@ mod tests {
         let mut log = Log::new(|_: Level, text: &str| length = text.len());
         log.event(
             Level::Info,
-            &Event::Line { worker, stream: Stream::Out, bytes: &[0xff; crate::relay::PART], partial: true },
+            &Event::Line {
+                worker,
+                stream: Stream::Out,
+                bytes: &[0xff; crate::relay::PART],
+                partial: true,
+                clean: false,
+            },
         );
         assert_eq!(length, "worker 65535[2147483647] out: ".len() + 4 * crate::relay::PART + " \\".len());
     }

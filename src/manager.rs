@@ -122,7 +122,6 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.gear.answer(Options::ANSWERED, signal::set_mask(SignalSet::ALL));
         loop {
             if let Some(outcome) = self.turn(None) {
-                self.wind_up();
                 return outcome;
             }
         }
@@ -135,7 +134,11 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.listen(timeout);
         let outcome = self.act();
         self.speak();
-        self.grant_wish();
+        if outcome.is_some() {
+            self.wind_up();
+        } else {
+            self.grant_wish();
+        }
         outcome
     }
 

@@ -246,6 +246,7 @@ pub struct Options<'a> {
     /// before. CHLD is always among them, and [`Manager::run`](crate::manager::Manager::run) adds [`ANSWERED`](Self::ANSWERED).
     pub handled: SignalSet,
     /// Reap every child of this process, not only workers: for a manager that is the init of its container, or a subreaper.
+    /// A manager whose workers are other programs always does.
     pub reap_all: bool,
     /// Act as a container's init.
     pub init: Option<Init>,

@@ -84,7 +84,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         if !core::mem::take(&mut self.children) {
             return;
         }
-        if !self.options.reap_all {
+        if P::LISTENS && !self.options.reap_all {
             return self.reap_own();
         }
         for _ in 0..REAPS {

@@ -207,7 +207,7 @@ fn install_raw(signal: Signal) -> Result<Previous> {
 /// Gives `signal` its default action, or ignores it.
 ///
 /// # Errors
-/// As [`install`].
+/// As [`handle`].
 pub fn set_ignored(signal: Signal, ignored: bool) -> Result<()> {
     let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
     set_action(signal, action, 0, SignalSet::EMPTY).map(|_| ())
