@@ -111,7 +111,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             stops: 0,
             stop_by: None,
             last_exit: None,
-            job: Job { stop_signal: options.stop_signal, terminal: None },
+            job: Job { stop_signal: options.stop_signal, terminal: None, never_ran: false },
         })
     }
 
@@ -146,6 +146,12 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     #[must_use]
     pub const fn last_exit(&self) -> Option<Exit> {
         self.last_exit
+    }
+
+    /// Tells whether the last worker failed before its program ran, so that its exit is not the program's.
+    #[must_use]
+    pub const fn never_ran(&self) -> bool {
+        self.job.never_ran
     }
 
     /// Sleeps until there is news, and takes it in.
@@ -281,6 +287,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Forks a worker.
     fn spawn(&mut self, slot: SlotId) {
         self.offer_terminal();
+        self.job.never_ran = false;
         // A signal in the child before its own handlers stand would be lost to it; see F1 in the contract.
         let mask = signal::set_mask(SignalSet::ALL);
         let (forked, shares_files) = self.fork();

@@ -73,6 +73,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             let Ok(Report::LEN) = fd::read(self.gear.reports.read.as_fd(), &mut bytes) else { return };
             let Some(report) = Report::decode(&bytes) else { continue };
             let Some(worker) = self.worker(report.slot) else { continue };
+            self.job.never_ran = true;
             let failure = Failure { step: report.failed.step.name(), errno: report.failed.errno };
             self.tell(&Event::ExecFailed { worker, failure });
             self.pool.handle(News::ExecFailed { slot: report.slot }, self.now);

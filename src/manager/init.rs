@@ -21,6 +21,8 @@ pub(super) struct Job {
     pub stop_signal: Signal,
     /// The terminal whose foreground the child was given.
     pub terminal: Option<BorrowedFd<'static>>,
+    /// Whether it failed before its program ran.
+    pub never_ran: bool,
 }
 
 impl<P: Program, O: Observer> Manager<'_, P, O> {

@@ -28,6 +28,21 @@ impl Strings {
         Self { first: rest.next, strings: PhantomData }
     }
 
+    /// Gives the array without its second string, whose place the first one takes.
+    #[must_use]
+    pub fn without_second(self) -> Self {
+        if self.iter().nth(1).is_none() {
+            return self;
+        }
+        // SAFETY: the array has two strings or more.
+        let second = unsafe { self.first.add(1) };
+        // SAFETY: as above, so that the first one can be read.
+        let first = unsafe { *self.first };
+        // SAFETY: main's arrays are the program's to write to, and nobody reads this one but through pointers into it.
+        unsafe { *second.cast_mut() = first };
+        Self { first: second, strings: PhantomData }
+    }
+
     /// Takes an array of pointers to strings that live as long as the program, with a null at its end.
     pub(super) const fn of(rows: &'static [*const c_char]) -> Self {
         Self { first: rows.as_ptr(), strings: PhantomData }

@@ -83,9 +83,10 @@ fn supervise(
     settings.options.setup.user = look_up(settings)?;
     settings.options.setup.listen_fds = environment::listen_fds(settings, variables);
     let (settings, options) = (&*settings, &settings.options);
+    let command = arguments.skip(settings.command);
     let command = Command {
         path,
-        arguments: arguments.skip(settings.command),
+        arguments: if settings.habits.dashes { command.without_second() } else { command },
         environment: environment::build(settings, variables)?,
         mask,
         named: !settings.habits.plain_environment,
@@ -98,10 +99,11 @@ fn supervise(
     let background = SignalSet::EMPTY.with(Signal::TTIN).with(Signal::TTOU);
     signal::set_mask(background.without(options.handled));
     let outcome = manager.run();
-    let last_exit = manager.last_exit();
+    let (last_exit, never_ran) = (manager.last_exit(), manager.never_ran());
     // The process ends with its manager; there is no host to give anything back to.
     core::mem::forget(manager);
     Ok(match (&options.init, last_exit) {
+        (Some(_), Some(exit)) if never_ran => settings.codes.of_start(exit),
         (Some(init), Some(exit)) => mapped(init, exit.shell_code()),
         (Some(_), None) | (None, _) => code(outcome),
     })

@@ -42,6 +42,8 @@ pub struct Program {
     long: &'static [(&'static [u8], u8)],
     variables: &'static [Variable],
     codes: Codes,
+    /// Whether `PROGRAM -- ARG` is a way to call it.
+    dashes: bool,
     /// Its ways before any option.
     start: Change,
     option: TakeOption,
@@ -65,9 +67,10 @@ static TINI: Program = Program {
         (b"TINI_VERBOSITY", None, b'='),
     ],
     codes: Codes { usage: 1, not_found: 127, not_executable: 126 },
+    dashes: true,
     start: |s| s.habits.verbosity = 1,
     option: tini_option,
-    end: |s| s.habits.warn_without_orphans = !s.options.subreaper,
+    end: |s| s.habits.warn_without_orphans = !s.options.subreaper && s.habits.verbosity > 0,
 };
 
 static DUMB_INIT: Program = Program {
@@ -78,6 +81,7 @@ static DUMB_INIT: Program = Program {
     long: &[(b"single-child", b'c'), (b"rewrite", b'r'), (b"verbose", b'v'), (b"help", b'h'), (b"version", b'V')],
     variables: &[(b"DUMB_INIT_SETSID", Some(b"0"), b'c'), (b"DUMB_INIT_DEBUG", Some(b"1"), b'v')],
     codes: Codes { usage: 1, not_found: 2, not_executable: 2 },
+    dashes: false,
     start: |s| {
         s.options.setup.detach = true;
         init(s, |init| init.leave_directory = true);
@@ -98,6 +102,7 @@ static CATATONIT: Program = Program {
     long: &[(b"version", b'V')],
     variables: &[(b"CATATONIT_DEBUG", None, b'v')],
     codes: Codes { usage: 1, not_found: 1, not_executable: 1 },
+    dashes: false,
     start: |s| {
         s.options.subreaper = true;
         init(s, |init| init.leave_directory = true);
@@ -138,6 +143,7 @@ pub fn parse<'a>(
         return Ok(Some(print));
     }
     player.settings.command = player.words.index();
+    player.settings.habits.dashes &= player.words.take() == Some(c"--");
     for entry in env {
         player.variable(entry.to_bytes());
     }
@@ -168,7 +174,10 @@ impl<'a> Player<'_, '_, 'a> {
                 }
                 [b'-', b'-', ..] => self.long(word)?,
                 [b'-', _, ..] => self.cluster(word)?,
-                _ => break,
+                _ => {
+                    self.settings.habits.dashes = self.program.dashes;
+                    break;
+                }
             };
             if print.is_some() {
                 return Ok(print);

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use cantella::observe::Level;
 use cantella::options::{Forward, Init, Limit, Options};
-use cantella::pool::Signal;
+use cantella::pool::{Exit, Signal};
 use cantella::relay::{Format, escape};
 use cantella::text::Text;
 
@@ -117,6 +117,17 @@ pub struct Codes {
     pub not_executable: u8,
 }
 
+impl Codes {
+    /// The code for a child that ended like this because its program could not be started.
+    #[must_use]
+    pub const fn of_start(self, exit: Exit) -> u8 {
+        match exit {
+            Exit::Code(127) => self.not_found,
+            Exit::Code(_) | Exit::Signal { .. } => self.not_executable,
+        }
+    }
+}
+
 /// What has no option of its own, because only other programs whose part is played here do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
@@ -131,6 +142,8 @@ pub struct Habits {
     pub shell_scripts: bool,
     /// Warn when orphans will not come here: neither PID 1 nor a subreaper.
     pub warn_without_orphans: bool,
+    /// A `--` stands between COMMAND and its arguments, and is none of them.
+    pub dashes: bool,
     /// How much is said: 0 errors, 1 warnings too, 2 what happens, 3 everything.
     pub verbosity: u8,
 }
@@ -143,6 +156,7 @@ impl Habits {
         pause: false,
         shell_scripts: false,
         warn_without_orphans: false,
+        dashes: false,
         verbosity: 0,
     };
 }
