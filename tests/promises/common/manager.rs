@@ -53,6 +53,7 @@ impl Drop for Directory {
 #[derive(Debug)]
 pub struct Launch {
     directory: Directory,
+    program: PathBuf,
     prefix: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -66,6 +67,7 @@ impl Launch {
     pub fn bare(arguments: &[&str]) -> Self {
         Self {
             directory: Directory::new(),
+            program: binary(),
             prefix: Vec::new(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: Vec::new(),
@@ -78,6 +80,12 @@ impl Launch {
     /// With these arguments, and its log in the form that tests read.
     pub fn new(arguments: &[&str]) -> Self {
         Self::bare(&[&["--log-format=logfmt"], arguments].concat())
+    }
+
+    /// Another program, or the one under test by another name.
+    pub fn called(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
     }
 
     /// Started by another program that ends in an exec of it, as env(1) and nohup(1) do.
@@ -125,10 +133,9 @@ impl Launch {
     }
 
     pub fn start(self) -> Manager {
-        let is_child = self.is_child;
+        let program = self.is_child.then(|| self.program.canonicalize().expect("the program under test"));
         let mut manager = self.spawn();
-        if is_child {
-            let program = binary().canonicalize().expect("the program under test");
+        if let Some(program) = program {
             let below =
                 || proc::children(manager.pid).into_iter().find(|&pid| proc::program(pid).as_ref() == Some(&program));
             manager.pid = eventually("the manager below its parent", below);
@@ -144,7 +151,7 @@ impl Launch {
     fn spawn(self) -> Manager {
         let tag = format!("PROMISE={}", self.directory.path().display());
         let words: Vec<String> =
-            [self.prefix, vec![binary().display().to_string()], self.arguments].into_iter().flatten().collect();
+            [self.prefix, vec![self.program.display().to_string()], self.arguments].into_iter().flatten().collect();
         let sink = |name: &str| File::create(self.directory.file(name)).expect("a new file");
         let child = Command::new(&words[0])
             .args(&words[1..])

@@ -6,6 +6,7 @@ mod forward;
 mod inherit;
 mod jobs;
 mod namespace;
+mod personalities;
 mod restart;
 mod screen;
 mod start;
