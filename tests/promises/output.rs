@@ -264,6 +264,21 @@ fn log_inherit_leaves_the_managers_own_output_to_the_workers() {
 }
 
 #[test]
+fn log_inherit_tells_what_goes_wrong_and_more_where_it_is_asked_to() {
+    let run = |level: &[&str], script: &str| {
+        let options = [&["-w1", "--restart", "never", "--log", "inherit"], level, &["--", "sh", "-c", script]].concat();
+        Launch::bare(&options).run().err()
+    };
+    assert_eq!(run(&[], "exit 0"), "");
+    let warning = run(&[], "exit 3");
+    assert!(
+        warning.contains(" warning manager[") && warning.contains("exited") && warning.contains("code 3"),
+        "{warning}"
+    );
+    assert!(run(&["--log-level", "notice"], "exit 0").contains("started"));
+}
+
+#[test]
 fn an_idle_worker_with_an_unfinished_line_wakes_nobody() {
     let manager = Manager::start(&["-w1", "--", "sh", "-c", "printf unfinished; exec sleep 1000"]);
     manager.record("the unfinished line", |record| record.text("msg") == "unfinished");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::log::Record;
 use crate::common::signals::{CONT, KILL, STOP, TERM, send};
-use crate::common::{Ended, Launch, Manager, eventually, holds_for, live_children, proc, worker};
+use crate::common::{Ended, Launch, Manager, Pid, eventually, holds_for, live_children, proc, worker};
 
 /// The generations that were started, in order.
 fn generations(records: &[Record]) -> Vec<i64> {
@@ -152,6 +152,21 @@ fn a_fork_that_fails_is_retried_and_told_once() {
         assert_eq!(told.len(), 2, "once that it fails, once that it works: {told:?}");
         assert_eq!(manager.end_by(TERM).code(), 0);
     }
+}
+
+/// F15: the original waits for each child's hand-shake.
+#[test]
+fn a_child_that_hangs_before_its_exec_holds_up_nobody() {
+    let delaying = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=execve:delay_enter=2000000"];
+    let manager = Launch::new(&["-w4", "--", "sleep", "1000"]).below(&delaying).start();
+    let own = proc::program(manager.pid);
+    let hanging = |pid: &Pid| proc::program(*pid) == own;
+    eventually("four children that hang", || {
+        (proc::children(manager.pid).iter().filter(|pid| hanging(pid)).count() == 4).then_some(())
+    });
+    manager.signal(TERM).record("the drain", |record| record.tells("draining"));
+    assert!(proc::children(manager.pid).iter().any(hanging), "it answers only when they are done");
+    assert_eq!(manager.end().code(), 0);
 }
 
 /// F12: the original took it for dead.
