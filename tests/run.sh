@@ -16,7 +16,8 @@ step cargo fmt --check
 step cargo clippy --locked --all-targets --all-features -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 step cargo build --locked --no-default-features
-step cargo package --locked --offline --allow-dirty
+# Elsewhere, or cargo would take what it built from the package for built from here.
+step cargo package --locked --offline --allow-dirty --target-dir "${CARGO_TARGET_DIR:-target}/packaged"
 
 step cargo test --locked --all-features
 step tests/static.sh
