@@ -8,7 +8,7 @@ step() {
     "$@"
 }
 
-for tool in cargo gcc musl-gcc readelf objdump addr2line strace unshare setpriv prlimit nsenter; do
+for tool in cargo gcc musl-gcc readelf objdump addr2line strace unshare setpriv prlimit nsenter beanstalkd; do
     command -v "$tool" >/dev/null || { echo "$0: $tool is missing, .ci/run installs it" >&2; exit 1; }
 done
 

@@ -10,6 +10,8 @@ pub mod clock;
 pub mod exec;
 pub mod fd;
 pub mod limit;
+#[cfg(feature = "beanstalk")]
+pub mod net;
 pub mod process;
 pub mod procfs;
 pub mod signal;

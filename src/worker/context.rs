@@ -146,6 +146,13 @@ impl Context {
         self.paused = false;
     }
 
+    /// Waits for `row`, and for `time` at most, whatever is ordered; tells whether the row is ready. Orders are taken in, and
+    /// end the wait.
+    #[cfg(feature = "beanstalk")]
+    pub(super) fn wait_row(&mut self, row: PollRow, time: Duration) -> bool {
+        self.wait(row, Some(time)).ready
+    }
+
     fn wait_for(&mut self, row: PollRow, time: Option<Duration>) -> bool {
         let time = if self.stopping() { Some(Duration::ZERO) } else { time };
         self.wait(row, time).ready

@@ -8,6 +8,8 @@
 //! manager's process would do on its way out is done. In particular, what a buffer of the host's held at the fork is not
 //! written, and what the worker itself buffers it must flush itself.
 
+#[cfg(feature = "beanstalk")]
+pub mod beanstalk;
 mod context;
 mod role;
 

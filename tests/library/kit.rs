@@ -58,6 +58,12 @@ pub(crate) fn say(text: &str) {
     let _ = std::io::stdout().flush();
 }
 
+/// Gives an argument of this scenario.
+#[cfg(feature = "beanstalk")]
+pub(crate) fn argument(index: usize) -> String {
+    std::env::args().nth(3 + index).expect("an argument")
+}
+
 /// A scenario that is running.
 pub(crate) struct Program {
     child: Child,
@@ -66,9 +72,14 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// Starts a scenario that takes arguments.
+    pub(crate) fn start_with(name: &str, arguments: &[&str]) -> Self {
         let own = std::env::current_exe().unwrap();
         let mut command = Command::new(own);
-        command.args([SCENARIO, name]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args([SCENARIO, name]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("this test runs");
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }

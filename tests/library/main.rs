@@ -15,6 +15,8 @@
     reason = "a test fails loudly; rustc asks for the visibility that clippy finds redundant"
 )]
 
+#[cfg(feature = "beanstalk")]
+mod beanstalk;
 mod guests;
 mod kit;
 mod originals;
@@ -27,12 +29,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 fn promises() -> impl Iterator<Item = kit::Promise> {
-    [guests::PROMISES, originals::PROMISES, requests::PROMISES, workers::PROMISES].into_iter().flatten().copied()
+    let all = [
+        #[cfg(feature = "beanstalk")]
+        beanstalk::PROMISES,
+        guests::PROMISES,
+        originals::PROMISES,
+        requests::PROMISES,
+        workers::PROMISES,
+    ];
+    all.into_iter().flatten().copied()
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, name] = &arguments[..]
+    if let [flag, name, ..] = &arguments[..]
         && flag == kit::SCENARIO
     {
         let (_, scenario, _) = promises().find(|(known, ..)| known == name).expect("a known scenario");
