@@ -1,6 +1,7 @@
 //! Keeps N processes alive in a small place.
 #![cfg_attr(not(test), no_std)]
 
+pub mod digits;
 pub mod errno;
 pub mod error;
 pub mod log;

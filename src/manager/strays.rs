@@ -77,7 +77,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             return;
         }
         // Without /proc nobody can be named; the child's group was asked when the child ended.
-        let _ = procfs::for_each_child(self.gear.pid, |pid| {
+        let _ = procfs::for_each_child(self.gear.pid, &mut |pid| {
             if asked.note(pid) {
                 let _ = signal::send(pid, Signal::TERM);
                 let _ = signal::send(pid, Signal::CONT);
@@ -92,7 +92,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             if self.gear.pid == Pid::INIT {
                 let _ = signal::send_everybody(Signal::KILL);
             } else {
-                let _ = procfs::for_each_child(self.gear.pid, |pid| {
+                let _ = procfs::for_each_child(self.gear.pid, &mut |pid| {
                     let _ = signal::send(pid, Signal::KILL);
                 });
             }

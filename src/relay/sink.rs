@@ -149,10 +149,11 @@ impl<'a> Sink<'a> {
 
     /// Moves what waits to the front of the buffer.
     fn compact(&mut self) {
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end = self.end.saturating_sub(self.start);
-            self.start = 0;
+        let start = core::mem::take(&mut self.start);
+        if let Some(used) = self.buffer.get_mut(..self.end).filter(|_| start > 0) {
+            let waiting = used.len().saturating_sub(start);
+            used.copy_within(start.min(used.len()).., 0);
+            self.end = waiting;
         }
     }
 
@@ -213,8 +214,8 @@ impl<'a> Sink<'a> {
     /// Gives up what waits, counted in records.
     fn discard(&mut self) {
         let waiting = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let records = waiting.split(|byte| *byte == b'\n').count().saturating_sub(1);
-        self.dropped = self.dropped.saturating_add(u64::try_from(records).unwrap_or(u64::MAX));
+        let ends = waiting.iter().filter(|byte| **byte == b'\n');
+        self.dropped = ends.fold(self.dropped, |dropped, _| dropped.saturating_add(1));
         (self.start, self.end) = (0, 0);
     }
 

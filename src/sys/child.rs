@@ -39,24 +39,30 @@ pub struct Hands<'a> {
 /// # Errors
 /// The step and the kernel's word.
 pub fn prepare(setup: &Setup<'_>, hands: &Hands<'_>, manager: Pid) -> core::result::Result<(), Failed> {
-    let steps: [(Step, &dyn Fn() -> Result<()>); 11] = [
-        (Step::Descriptors, &|| own_table(hands)),
-        (Step::Session, &|| session(setup.detach)),
-        (Step::Group, &|| group(!setup.detach && setup.process_group)),
-        (Step::Foreground, &|| foreground(hands.terminal, setup.detach)),
-        (Step::Priority, &|| priority(setup.priority)),
-        (Step::Limit, &|| limits(&setup.limits, hands.open_files)),
-        (Step::OomScore, &|| oom_score(setup.oom_score_adj)),
-        (Step::Directory, &|| place(setup.umask, setup.directory)),
-        (Step::User, &|| setup.user.as_ref().map_or(Ok(()), user)),
-        (Step::NoNewPrivs, &|| no_new_privs(setup.no_new_privs)),
-        (Step::DeathSignal, &|| death_signal(setup, manager)),
-    ];
-    for (step, act) in steps {
-        act().map_err(|errno| Failed { step, errno: errno.raw_os_error() })?;
+    for (step, act) in &STEPS {
+        act(setup, hands, manager).map_err(|errno| Failed { step: *step, errno: errno.raw_os_error() })?;
     }
-    descriptors(hands).map_err(|errno| Failed { step: Step::Descriptors, errno: errno.raw_os_error() })
+    Ok(())
 }
+
+/// One step of the set-up.
+type Act = fn(&Setup<'_>, &Hands<'_>, Pid) -> Result<()>;
+
+/// Every step, in order.
+static STEPS: [(Step, Act); 12] = [
+    (Step::Descriptors, |_, hands, _| own_table(hands)),
+    (Step::Session, |setup, _, _| session(setup.detach)),
+    (Step::Group, |setup, _, _| group(!setup.detach && setup.process_group)),
+    (Step::Foreground, |setup, hands, _| foreground(hands.terminal, setup.detach)),
+    (Step::Priority, |setup, _, _| priority(setup.priority)),
+    (Step::Limit, |setup, hands, _| limits(&setup.limits, hands.open_files)),
+    (Step::OomScore, |setup, _, _| oom_score(setup.oom_score_adj)),
+    (Step::Directory, |setup, _, _| place(setup.umask, setup.directory)),
+    (Step::User, |setup, _, _| setup.user.as_ref().map_or(Ok(()), user)),
+    (Step::NoNewPrivs, |setup, _, _| no_new_privs(setup.no_new_privs)),
+    (Step::DeathSignal, |setup, _, manager| death_signal(setup, manager)),
+    (Step::Descriptors, |_, hands, _| descriptors(hands)),
+];
 
 /// Takes over those of the manager's descriptors that the child still needs.
 fn own_table(hands: &Hands<'_>) -> Result<()> {
@@ -90,7 +96,9 @@ fn priority(delta: i32) -> Result<()> {
     if delta == 0 {
         return Ok(());
     }
-    let own = rustix::process::getpriority_process(None)?;
+    // SAFETY: getpriority takes no pointer. It is the raw call, whose answer is 20 less the niceness and never negative.
+    let rest = answered(unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0) })?;
+    let own = 20_i32.saturating_sub(i32::try_from(rest).unwrap_or(20));
     rustix::process::setpriority_process(None, own.saturating_add(delta))
 }
 
@@ -121,11 +129,7 @@ const fn kernel_name(resource: Resource) -> rustix::process::Resource {
 
 fn oom_score(score: Option<i16>) -> Result<()> {
     let Some(score) = score else { return Ok(()) };
-    let file = rustix::fs::open(
-        c"/proc/self/oom_score_adj",
-        rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )?;
+    let file = fd::open_write(c"/proc/self/oom_score_adj")?;
     let mut room = [0; 8];
     let mut text = Text::new(&mut room);
     if score < 0 {

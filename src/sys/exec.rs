@@ -9,6 +9,7 @@ use rustix::fs::{Access, FileType};
 
 use super::start::Strings;
 use super::{Errno, last_errno};
+use crate::text::Text;
 
 /// The longest path that the kernel takes, its terminating zero included.
 pub const PATH_MAX: usize = 4096;
@@ -81,12 +82,14 @@ pub fn execute<'a>(
 fn execute_by_shell(path: &CStr, arguments: Strings, environment: &Environment) -> Errno {
     let mut rows = [core::ptr::null(); 512];
     let front = [c"/bin/sh".as_ptr(), path.as_ptr()];
-    let words = front.into_iter().chain(arguments.iter().skip(1).map(CStr::as_ptr));
-    if words.clone().count() >= rows.len() {
-        return Errno::TOOBIG;
-    }
-    for (row, word) in rows.iter_mut().zip(words) {
+    let mut words = front.into_iter().chain(arguments.skip(1).iter().map(CStr::as_ptr));
+    // The last row stays null: it ends the array.
+    let [words_rows @ .., _] = &mut rows;
+    for (row, word) in words_rows.iter_mut().zip(&mut words) {
         *row = word;
+    }
+    if words.next().is_some() {
+        return Errno::TOOBIG;
     }
     // SAFETY: the path is a string; both arrays end with a null and hold C strings that outlive the call.
     unsafe { libc::execve(c"/bin/sh".as_ptr(), rows.as_ptr(), environment.rows.as_ptr()) };
@@ -112,9 +115,11 @@ pub fn find<'a>(
         return Err(refusal);
     }
     for directory in directories.split(|byte| *byte == b':') {
-        let Some(length) = join(directory, name, absolute, room) else { continue };
+        if join(directory, name, absolute, room).is_none() {
+            continue;
+        }
         match CStr::from_bytes_until_nul(room).map_or(Err(Errno::NOENT), executable) {
-            Ok(()) => return CStr::from_bytes_with_nul(room.get(..=length).unwrap_or(b"\0")).map_err(|_| Errno::NOENT),
+            Ok(()) => return CStr::from_bytes_until_nul(room).map_err(|_| Errno::NOENT),
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(errno) => refusal = errno,
         }
@@ -122,28 +127,17 @@ pub fn find<'a>(
     Err(refusal)
 }
 
-/// Writes `directory/name` and a zero into `room` and gives its length; `None`: it does not fit.
-fn join(directory: &[u8], name: &[u8], absolute: bool, room: &mut [u8; PATH_MAX]) -> Option<usize> {
+/// Writes `directory/name` and a zero into `room`; `None`: it does not fit.
+fn join(directory: &[u8], name: &[u8], absolute: bool, room: &mut [u8; PATH_MAX]) -> Option<()> {
     let relative = if directory.is_empty() { name } else { directory }.first() != Some(&b'/');
-    let mut used = 0;
-    if absolute && relative {
-        used = working_directory(room)?;
-        push(room, &mut used, b"/")?;
+    let used = if absolute && relative { working_directory(room)? } else { 0 };
+    let mut path = Text::new(room.get_mut(used..)?);
+    for part in [directory, name].into_iter().filter(|part| !part.is_empty()) {
+        path.say(if path.is_empty() && used == 0 { "" } else { "/" });
+        path.put(part);
     }
-    if !directory.is_empty() {
-        push(room, &mut used, directory)?;
-        push(room, &mut used, b"/")?;
-    }
-    push(room, &mut used, name)?;
-    *room.get_mut(used)? = 0;
-    Some(used)
-}
-
-fn push(room: &mut [u8; PATH_MAX], used: &mut usize, bytes: &[u8]) -> Option<()> {
-    let end = used.checked_add(bytes.len())?;
-    room.get_mut(*used..end)?.copy_from_slice(bytes);
-    *used = end;
-    Some(())
+    path.put(b"\0");
+    path.is_whole().then_some(())
 }
 
 /// Writes the working directory into `room` and gives its length.

@@ -6,16 +6,56 @@
 use core::ffi::{CStr, c_int, c_uint};
 use core::time::Duration;
 
-pub use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+pub use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fs::OFlags;
 use rustix::io::{FdFlags, IoSlice, IoSliceMut, ReadWriteFlags};
-use rustix::pipe::PipeFlags;
 
-use super::{Errno, Result, answered, checked};
+use super::{Errno, Result, answered, checked, last_errno};
 use crate::text::Text;
 
 /// The longest write that a pipe takes whole or not at all.
 pub const PIPE_BUF: usize = 4096;
+
+/// A descriptor that is closed when it is dropped.
+///
+/// Without std, rustix's own makes sure each time it is lent that it is none that failed to open; this one did so once.
+#[derive(Debug)]
+pub struct OwnedFd(BorrowedFd<'static>);
+
+impl OwnedFd {
+    /// Takes over what a libc call has just opened, or tells why it has not.
+    fn new(answer: c_int) -> Result<Self> {
+        if answer < 0 {
+            return Err(last_errno());
+        }
+        // SAFETY: it is open, not -1, and nobody else closes it: it is borrowed for as long as this value lives.
+        Ok(Self(unsafe { BorrowedFd::borrow_raw(answer) }))
+    }
+
+    /// Leaves it open for good.
+    const fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl AsFd for OwnedFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0
+    }
+}
+
+impl AsRawFd for OwnedFd {
+    fn as_raw_fd(&self) -> c_int {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Drop for OwnedFd {
+    fn drop(&mut self) {
+        // SAFETY: close takes no pointer; the descriptor is this value's own, and this is its end.
+        unsafe { libc::close(self.0.as_raw_fd()) };
+    }
+}
 
 /// A pipe, both ends close-on-exec.
 #[derive(Debug)]
@@ -31,8 +71,11 @@ pub struct Pipe {
 /// # Errors
 /// `MFILE` and `NFILE` when descriptors have run out.
 pub fn pipe() -> Result<Pipe> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    Ok(Pipe { read, write })
+    let mut ends = [-1; 2];
+    // SAFETY: the array has room for the two numbers.
+    checked(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    let [read, write] = ends.map(OwnedFd::new);
+    Ok(Pipe { read: read?, write: write? })
 }
 
 /// Makes a pipe that others write to and the manager reads, which never waits for bytes.
@@ -61,7 +104,34 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
 /// # Errors
 /// As open(2).
 pub fn open_read(path: &CStr) -> Result<OwnedFd> {
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
+    open(path, libc::O_RDONLY)
+}
+
+/// Opens a path for writing what is there already; the descriptor is close-on-exec.
+///
+/// # Errors
+/// As open(2).
+pub fn open_write(path: &CStr) -> Result<OwnedFd> {
+    open(path, libc::O_WRONLY)
+}
+
+/// Opens a directory, to read what is in it; the descriptor is close-on-exec.
+///
+/// # Errors
+/// As open(2).
+pub fn open_directory(path: &CStr) -> Result<OwnedFd> {
+    open(path, libc::O_RDONLY | libc::O_DIRECTORY)
+}
+
+/// Reads entries of a directory, as getdents64(2) gives them; none at its end.
+///
+/// # Errors
+/// `INVAL` when there is no room for one.
+pub fn read_directory<'b>(directory: BorrowedFd<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    let (raw, start, size) = (directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: the pointer and the size are those of one slice of ours.
+    let length = answered(unsafe { libc::syscall(libc::SYS_getdents64, raw, start, size) })?;
+    Ok(usize::try_from(length).ok().and_then(|length| buffer.get(..length)).unwrap_or_default())
 }
 
 /// Opens a log file for appending, made with mode 0644 if it is not there. The descriptor is close-on-exec.
@@ -71,8 +141,14 @@ pub fn open_read(path: &CStr) -> Result<OwnedFd> {
 /// # Errors
 /// As open(2); `NXIO` for a FIFO without reader.
 pub fn open_append(path: &CStr) -> Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+    open(path, libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | libc::O_NONBLOCK)
+}
+
+/// open(2): no terminal becomes the controlling one, and a file that is made has mode 0644.
+fn open(path: &CStr, flags: c_int) -> Result<OwnedFd> {
+    let mode: c_uint = 0o644;
+    // SAFETY: the path is a C string, which the call does not keep.
+    OwnedFd::new(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC | libc::O_NOCTTY, mode) })
 }
 
 /// Opens the terminal behind `fd` anew, for writing without blocking; `None` where it is none, or without /proc.
@@ -90,8 +166,7 @@ pub fn reopen_terminal(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
     path.number(u64::from(fd.as_raw_fd().unsigned_abs()));
     path.put(b"\0");
     let path = CStr::from_bytes_until_nul(&room).ok()?;
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    rustix::fs::open(path, flags, Mode::empty()).ok()
+    open(path, libc::O_WRONLY | libc::O_NONBLOCK).ok()
 }
 
 /// Fills descriptors 0, 1 and 2 where they are closed, so that no pipe of the manager ever gets such a number.
@@ -104,9 +179,8 @@ pub fn reopen_terminal(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
 pub fn hold_standard() -> Result<()> {
     for number in 0..=2 {
         if !is_open(number) {
-            let held = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-            // It must stay open for good; the number is the lowest free one, which is `number`.
-            core::mem::forget(held);
+            // The number is the lowest free one, which is `number`.
+            open(c"/", libc::O_PATH)?.keep();
         }
     }
     Ok(())
@@ -210,8 +284,10 @@ pub fn unshare_below(first: c_int) -> Result<()> {
 ///
 /// # Errors
 /// `MFILE` when there is none, `INVAL` when the limit of open files forbids any.
+#[expect(clippy::needless_pass_by_value, reason = "it is given up")]
 pub fn move_up(fd: OwnedFd, least: c_int) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(fd, least)
+    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes no pointer.
+    OwnedFd::new(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) })
 }
 
 /// Calls `act` with every number from `first` up that could be an open descriptor.

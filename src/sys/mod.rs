@@ -39,7 +39,9 @@ fn answered(answer: libc::c_long) -> Result<libc::c_long> {
 /// Reads what the last failed libc call left in errno.
 fn last_errno() -> Errno {
     // SAFETY: the place is valid as long as this thread runs.
-    Errno::from_raw_os_error(unsafe { *errno_place() })
+    let number = unsafe { *errno_place() };
+    // There are no others, and rustix would make sure of it with a panic.
+    Errno::from_raw_os_error(number.clamp(1, 4095))
 }
 
 /// Where libc keeps this thread's errno.

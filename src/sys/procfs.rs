@@ -5,11 +5,10 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::AsFd;
-
-use super::fd;
+use super::fd::{self, AsFd};
 use super::process::own_pid;
 use super::{Errno, Result};
+use crate::digits;
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
 use crate::text::Text;
@@ -35,7 +34,7 @@ pub fn catches(pid: Pid, signal: Signal) -> Result<Catches> {
     }
     let mut room = [0; 4096];
     let status = read_file(pid, "/status", &mut room)?;
-    let caught = field(status, b"\nSigCgt:\t").and_then(hexadecimal).ok_or(Errno::NOENT)?;
+    let caught = field(status, b"\nSigCgt:\t").and_then(|digits| digits::read(digits, 16)).ok_or(Errno::NOENT)?;
     Ok(if SignalSet::from_bits(caught).has(signal) { Catches::Yes } else { Catches::No })
 }
 
@@ -74,21 +73,13 @@ pub fn argument_area() -> Result<(usize, usize)> {
 fn stat_field(stat: &[u8], index: usize) -> Option<u64> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = stat.get(name_end..)?.get(2..)?;
-    decimal(rest.split(|byte| *byte == b' ').nth(index)?)
+    digits::read(rest.split(|byte| *byte == b' ').nth(index)?, 10)
 }
 
 /// Gives what follows `key` up to the end of its line.
 fn field<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let start = text.windows(key.len()).position(|window| window == key)?.checked_add(key.len())?;
     text.get(start..)?.split(|byte| *byte == b'\n').next()
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u64> {
-    u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// Reads `/proc/PID/NAME` as far as it fits.
@@ -109,29 +100,43 @@ fn path_of<'a>(pid: Pid, name: &str, room: &'a mut [u8; 32]) -> &'a CStr {
     CStr::from_bytes_until_nul(room).unwrap_or(c"/proc")
 }
 
-/// Calls `act` with each child of the process `parent`, until it says no or there are no more.
+/// Calls `act` with each child of the process `parent`.
 ///
 /// Children that come or go meanwhile may be missed; the caller asks again.
 ///
 /// # Errors
 /// `NOENT` without /proc.
-pub fn for_each_child(parent: Pid, mut act: impl FnMut(Pid)) -> Result<()> {
-    use rustix::fs::{Mode, OFlags, RawDir};
-
-    let directory = rustix::fs::open(c"/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut room = [core::mem::MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(directory, &mut room);
-    while let Some(entry) = entries.next() {
-        let Some(pid) = decimal(entry?.file_name().to_bytes()).and_then(|id| Pid::new(i32::try_from(id).ok()?)) else {
-            continue;
-        };
-        let mut stat = [0; 1024];
-        let Ok(stat) = read_file(pid, "/stat", &mut stat) else { continue };
-        if stat_field(stat, 1) == u64::try_from(parent.get()).ok() {
-            act(pid);
+pub fn for_each_child(parent: Pid, act: &mut dyn FnMut(Pid)) -> Result<()> {
+    let directory = fd::open_directory(c"/proc")?;
+    let mut room = [0; 2048];
+    loop {
+        let mut entries = fd::read_directory(directory.as_fd(), &mut room)?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        while let Some((name, rest)) = first_entry(entries) {
+            entries = rest;
+            let number = digits::read(name, 10).and_then(|number| i32::try_from(number).ok());
+            if let Some(pid) = number.and_then(Pid::new).filter(|pid| parent_of(*pid) == Some(parent)) {
+                act(pid);
+            }
         }
     }
-    Ok(())
+}
+
+/// Splits the first entry off what getdents64(2) gives, and gives its name: it stands behind 16 bytes, the entry's length
+/// in two, and one more byte, and ends with a zero.
+fn first_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = u16::from_ne_bytes(*entries.get(16..)?.first_chunk()?);
+    let (entry, rest) = entries.split_at_checked(usize::from(length))?;
+    Some((entry.get(19..)?.split(|byte| *byte == 0).next()?, rest))
+}
+
+/// Reads whose child a process is.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let mut room = [0; 1024];
+    let parent = stat_field(read_file(pid, "/stat", &mut room).ok()?, 1)?;
+    Pid::new(i32::try_from(parent).ok()?)
 }
 
 #[cfg(test)]
@@ -146,9 +151,31 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_a_directory_are_split() {
+        let mut bytes =
+            [vec![1; 16], vec![24, 0, 4], b"12\0xx".to_vec(), vec![2; 16], vec![21, 0, 8], b"7\0".to_vec()].concat();
+        let (name, rest) = first_entry(&bytes).unwrap();
+        assert_eq!((name, rest.len()), (&b"12"[..], 21));
+        assert_eq!(first_entry(rest), Some((&b"7"[..], &b""[..])));
+        assert_eq!((first_entry(b""), first_entry(&bytes[..23])), (None, None));
+        bytes[16] = 0;
+        assert_eq!(first_entry(&bytes), None, "an entry without length leads nowhere");
+    }
+
+    #[test]
+    fn a_process_is_its_parents_child() {
+        let own = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let parent = Pid::new(i32::try_from(std::os::unix::process::parent_id()).unwrap()).unwrap();
+        assert_eq!(parent_of(own), Some(parent));
+        let mut seen = false;
+        for_each_child(parent, &mut |pid| seen |= pid == own).unwrap();
+        assert!(seen);
+    }
+
+    #[test]
     fn the_caught_signals_are_read_from_their_own_line() {
         let status = b"Name:\tSigCgt:\t1\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000000a00\nCapInh:\t0\n";
-        let caught = field(status, b"\nSigCgt:\t").and_then(hexadecimal).unwrap();
+        let caught = field(status, b"\nSigCgt:\t").and_then(|digits| digits::read(digits, 16)).unwrap();
         assert!(SignalSet::from_bits(caught).has(Signal::USR1) && SignalSet::from_bits(caught).has(Signal::USR2));
         assert!(!SignalSet::from_bits(caught).has(Signal::HUP));
     }

@@ -26,6 +26,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "words",
         files: &[
+            "src/digits.rs",
             "src/errno.rs",
             "src/error.rs",
             "src/observe.rs",

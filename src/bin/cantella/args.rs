@@ -16,8 +16,8 @@ use super::words::{Strings, Words};
 /// [`Usage`] says which option, value or combination is wrong. Nothing has been started then.
 pub fn parse<'a>(
     settings: &mut Settings<'a>,
-    argv: Strings<'_, 'a>,
-    env: Strings<'_, 'a>,
+    argv: &mut dyn Strings<'a>,
+    env: &mut dyn Strings<'a>,
 ) -> Result<Option<Print>, Usage<'a>> {
     let (called, words) = Words::new(argv);
     match personality::called(called.to_bytes()) {
@@ -35,7 +35,7 @@ struct Parser<'p, 's, 'a> {
 }
 
 impl<'a> Parser<'_, '_, 'a> {
-    fn parse(&mut self, env: Strings<'_, 'a>) -> Result<Option<Print>, Usage<'a>> {
+    fn parse(&mut self, env: &mut dyn Strings<'a>) -> Result<Option<Print>, Usage<'a>> {
         if let Some(print) = self.options()? {
             return Ok(Some(print));
         }
@@ -105,8 +105,9 @@ impl<'a> Parser<'_, '_, 'a> {
     }
 
     /// Takes from the environment what the command line leaves open. Of two entries of one name the first counts.
-    fn twins(&mut self, env: Strings<'_, 'a>) -> Result<(), Usage<'a>> {
-        for (found, value) in env.filter_map(table::twin) {
+    fn twins(&mut self, env: &mut dyn Strings<'a>) -> Result<(), Usage<'a>> {
+        while let Some(entry) = env.next() {
+            let Some((found, value)) = table::twin(entry) else { continue };
             if !value.is_empty() && self.given.get(found.index).is_some_and(Option::is_none) {
                 self.settings.from_twin |= bit(found.index);
                 self.take(&found, value)?;

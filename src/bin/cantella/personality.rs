@@ -135,7 +135,7 @@ pub fn parse<'a>(
     program: &'static Program,
     settings: &mut Settings<'a>,
     words: Words<'_, 'a>,
-    env: Strings<'_, 'a>,
+    env: &mut dyn Strings<'a>,
 ) -> Result<Option<Print>, Usage<'a>> {
     begin(program, settings);
     let mut player = Player { program, settings, words };
@@ -144,7 +144,7 @@ pub fn parse<'a>(
     }
     player.settings.command = player.words.index();
     player.settings.habits.dashes &= player.words.take() == Some(c"--");
-    for entry in env {
+    while let Some(entry) = env.next() {
         player.variable(entry.to_bytes());
     }
     (program.end)(settings);

@@ -303,7 +303,7 @@ const fn groupless(settings: &Settings<'_>) -> bool {
 /// Gives the word without its first `skipped` bytes.
 #[must_use]
 pub fn suffix(word: &CStr, skipped: usize) -> Option<&CStr> {
-    CStr::from_bytes_with_nul(word.to_bytes_with_nul().get(skipped..)?).ok()
+    CStr::from_bytes_until_nul(word.to_bytes_with_nul().get(skipped..)?).ok()
 }
 
 /// An option as the user wrote it.

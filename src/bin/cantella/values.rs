@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use cantella::digits;
 use cantella::observe::Level;
 use cantella::options::{Forward, Limit, Resource};
 use cantella::pool::{GiveUp, Signal};
@@ -48,7 +49,7 @@ static RESOURCES: [(&[u8], Resource); Resource::COUNT] = [
 /// Reads a decimal number without a sign.
 #[must_use]
 pub fn number(text: &[u8]) -> Option<u64> {
-    digits(text, 10)
+    digits::read(text, 10)
 }
 
 /// Reads a decimal number with or without a minus.
@@ -68,7 +69,7 @@ pub fn id(text: &[u8]) -> Option<u32> {
 /// Reads a file mode mask: up to three octal digits that count.
 #[must_use]
 pub fn umask(text: &[u8]) -> Option<u32> {
-    digits(text, 8).and_then(|mask| u32::try_from(mask).ok()).filter(|mask| *mask <= 0o777)
+    digits::read(text, 8).and_then(|mask| u32::try_from(mask).ok()).filter(|mask| *mask <= 0o777)
 }
 
 /// Reads `1` or `0`.
@@ -176,15 +177,6 @@ pub fn choice<T: Copy>(text: &[u8], words: &[(&[u8], T)]) -> Option<T> {
 pub fn split(text: &[u8], mark: u8) -> Option<(&[u8], &[u8])> {
     let mut parts = text.splitn(2, |byte| *byte == mark);
     Some((parts.next()?, parts.next()?))
-}
-
-/// Reads digits of a base up to ten, one at least.
-fn digits(text: &[u8], base: u8) -> Option<u64> {
-    let digit = |byte: &u8| byte.checked_sub(b'0').filter(|digit| *digit < base);
-    let (first, rest) = text.split_first()?;
-    rest.iter().try_fold(u64::from(digit(first)?), |value, byte| {
-        value.checked_mul(u64::from(base))?.checked_add(u64::from(digit(byte)?))
-    })
 }
 
 /// Reads numbers with units, in nanoseconds.

@@ -3,18 +3,27 @@
 use core::ffi::CStr;
 use core::fmt;
 
-/// Arguments or environment entries, wherever they come from.
-pub type Strings<'s, 'a> = &'s mut dyn Iterator<Item = &'a CStr>;
+/// Arguments or environment entries, one after the other: any iterator, of which one copy of the parser is to do for all.
+pub trait Strings<'a> {
+    /// Gives the next one.
+    fn next(&mut self) -> Option<&'a CStr>;
+}
+
+impl<'a, I: Iterator<Item = &'a CStr>> Strings<'a> for I {
+    fn next(&mut self) -> Option<&'a CStr> {
+        self.next()
+    }
+}
 
 /// The words behind argv\[0\].
 pub struct Words<'s, 'a> {
-    rest: Strings<'s, 'a>,
+    rest: &'s mut dyn Strings<'a>,
     index: usize,
 }
 
 impl<'s, 'a> Words<'s, 'a> {
     /// Splits argv\[0\] off.
-    pub fn new(argv: Strings<'s, 'a>) -> (&'a CStr, Self) {
+    pub fn new(argv: &'s mut dyn Strings<'a>) -> (&'a CStr, Self) {
         (argv.next().unwrap_or_default(), Self { rest: argv, index: 0 })
     }
 
