@@ -84,57 +84,119 @@ pub fn set_mask(mask: SignalSet) -> SignalSet {
     SignalSet::from_bits(old)
 }
 
-/// What a signal did before a handler of ours was installed.
-#[derive(Clone, Copy, Debug)]
-struct Previous {
-    /// The address of a function, or one of the kernel's two words for none.
-    action: libc::sighandler_t,
-    flags: c_int,
-    mask: SignalSet,
+/// What the kernel keeps of a signal: the handler or a word for none, flags, and what else is the machine's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+struct Record([u64; 4]);
+
+impl Record {
+    /// The record of a signal that has no handler.
+    fn without_handler(ignored: bool) -> Self {
+        let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        Self([wide(action), 0, 0, 0])
+    }
+
+    /// Makes the record of our handler.
+    ///
+    /// libc knows how a handler returns to the kernel, so it makes one for TERM, which is put back at once. It is not told
+    /// of a handler: musl would let in the signals that it keeps for itself, before a handler stands.
+    ///
+    /// Only while every signal is blocked.
+    fn with_handler() -> Result<Self> {
+        let before = exchange(Signal::TERM, None)?;
+        // SAFETY: all-zero is a valid sigaction: the default action, an empty mask, no flags.
+        let mut none = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
+        none.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+        // SAFETY: the set begins with the kernel's 64 bits, and is at least as long and as aligned as they are.
+        unsafe { (&raw mut none.sa_mask).cast::<u64>().write(SignalSet::ALL.bits()) };
+        // SAFETY: the pointer is to a sigaction of ours, and no old one is asked for.
+        checked(unsafe { libc::sigaction(libc::SIGTERM, &raw const none, core::ptr::null_mut()) })?;
+        let Self([_, flags, rest @ ..]) = exchange(Signal::TERM, Some(&before))?;
+        let [way_back, mask] = rest;
+        let function: Handler = note;
+        // A function pointer has no other way to become the integer that sigaction wants.
+        #[expect(clippy::as_conversions, clippy::fn_to_numeric_cast_any, reason = "sigaction takes an integer")]
+        let handler = function as usize;
+        Ok(Self([wide(handler), flags, way_back, mask]))
+    }
+
+    /// Makes system calls fail that the signal interrupts.
+    const fn without_restart(self) -> Self {
+        let Self([handler, flags, way_back, mask]) = self;
+        Self([handler, flags & !bits(libc::SA_RESTART), way_back, mask])
+    }
+
+    /// The address of the handler, if there is one.
+    fn handler(&self) -> Option<usize> {
+        let Self([handler, ..]) = self;
+        usize::try_from(*handler).ok().filter(|handler| *handler != libc::SIG_IGN && *handler != libc::SIG_DFL)
+    }
+
+    /// Tells whether the handler takes three arguments.
+    const fn has_info(&self) -> bool {
+        let Self([_, flags, ..]) = self;
+        *flags & bits(libc::SA_SIGINFO) != 0
+    }
+
+    fn is_ignored(&self) -> bool {
+        let Self([handler, ..]) = self;
+        *handler == wide(libc::SIG_IGN)
+    }
 }
 
-impl Previous {
-    /// Reads what sigaction gave; of the mask, the part that the kernel knows.
-    const fn of(old: &libc::sigaction) -> Self {
-        // SAFETY: the set begins with the kernel's 64 bits, and is at least as long and as aligned as they are.
-        let mask = unsafe { (&raw const old.sa_mask).cast::<u64>().read() };
-        Self { action: old.sa_sigaction, flags: old.sa_flags, mask: SignalSet::from_bits(mask) }
-    }
+/// A word as the kernel's records have it.
+fn wide(word: usize) -> u64 {
+    u64::try_from(word).unwrap_or(u64::MAX)
+}
 
-    const fn is_ignored(&self) -> bool {
-        self.action == libc::SIG_IGN
-    }
+/// Flags as the kernel's records have them.
+const fn bits(flags: c_int) -> u64 {
+    let [b0, b1, b2, b3] = flags.to_le_bytes();
+    u64::from_le_bytes([b0, b1, b2, b3, 0, 0, 0, 0])
+}
 
-    const fn is_function(&self) -> bool {
-        self.action != libc::SIG_IGN && self.action != libc::SIG_DFL
-    }
-
-    fn restore(&self, signal: Signal) {
-        // What was there once can be there again.
-        let _ = set_action(signal, self.action, self.flags, self.mask);
-    }
+/// Reads the record of a signal, and replaces it by another. The raw call reaches the signals that libc keeps for itself.
+///
+/// # Errors
+/// `INVAL` for KILL and STOP.
+fn exchange(signal: Signal, new: Option<&Record>) -> Result<Record> {
+    let mut old = Record([0; 4]);
+    let (number, size) = (c_int::from(signal.get()), size_of::<u64>());
+    let new = new.map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: both are null or records of ours, as long as the kernel's own for a set of `size` bytes; the handler, where
+    // there is one, touches only atomics and errno, which it restores.
+    answered(unsafe { libc::syscall(libc::SYS_rt_sigaction, number, new, &raw mut old, size) })?;
+    Ok(old)
 }
 
 /// The handlers that a manager installed, and what was there before them.
 #[derive(Debug)]
 pub struct Handlers {
-    previous: [Option<Previous>; ROWS],
+    previous: [Option<Record>; ROWS],
 }
 
 impl Handlers {
     /// No handler yet.
     pub const NONE: Self = Self { previous: [None; ROWS] };
 
-    /// Lets the handler note each of `signals` from now on. KILL, STOP and what libc keeps for itself cannot be handled,
-    /// and are left out.
+    /// Lets the handler note each of `signals` from now on; KILL and STOP, which no handler can have, are left out.
+    ///
+    /// Only while every signal is blocked.
     pub fn install(&mut self, signals: SignalSet) {
-        for signal in signals.iter() {
-            let row = self.previous.get_mut(usize::from(signal.get()));
-            let Some(row) = row.filter(|row| row.is_none()) else { continue };
-            *row = install(signal).ok();
-            if let Some(previous) = row.filter(|previous| signal == Signal::CHLD && previous.is_function()) {
-                HOST_INFO.store(previous.flags & libc::SA_SIGINFO != 0, Ordering::Relaxed);
-                HOST.store(previous.action, Ordering::Release);
+        let missing = signals.iter().filter(|signal| self.row(*signal).is_none());
+        let missing = missing.fold(SignalSet::EMPTY, SignalSet::with);
+        // It fails for no signal that exists.
+        let Some(record) = (missing != SignalSet::EMPTY).then(Record::with_handler).and_then(Result::ok) else {
+            return;
+        };
+        for signal in missing.iter() {
+            let Some(row) = self.previous.get_mut(usize::from(signal.get())) else { continue };
+            *row = exchange(signal, Some(&tailored(record, signal))).ok();
+            if let Some((previous, handler)) =
+                row.filter(|_| signal == Signal::CHLD).and_then(|p| Some((p, p.handler()?)))
+            {
+                HOST_INFO.store(previous.has_info(), Ordering::Relaxed);
+                HOST.store(handler, Ordering::Release);
             }
         }
     }
@@ -151,57 +213,32 @@ impl Handlers {
         HOST.store(0, Ordering::Relaxed);
         for signal in SignalSet::ALL.iter() {
             if let Some(previous) = self.row(signal) {
-                previous.restore(signal);
+                // What was there once can be there again.
+                let _ = exchange(signal, Some(&previous));
             }
         }
         *self = Self::NONE;
     }
 
-    fn row(&self, signal: Signal) -> Option<Previous> {
+    fn row(&self, signal: Signal) -> Option<Record> {
         self.previous.get(usize::from(signal.get())).copied().flatten()
     }
 }
 
-/// Lets the handler note `signal` from now on.
-///
-/// # Errors
-/// `INVAL` for KILL, STOP and the signals that libc keeps for itself.
-fn install(signal: Signal) -> Result<Previous> {
-    let flags = libc::SA_SIGINFO | restarting(signal);
-    let function: Handler = note;
-    // A function pointer has no other way to become the integer that sigaction wants.
-    #[expect(clippy::as_conversions, clippy::fn_to_numeric_cast_any, reason = "sigaction takes an integer")]
-    let address = function as usize;
-    set_action(signal, address, flags, SignalSet::ALL)
-        .or_else(|errno| if signal.get() == LIBC_OWN { install_raw(signal) } else { Err(errno) })
+/// A stopped terminal write that is started again would be stopped again, for ever.
+fn tailored(record: Record, signal: Signal) -> Record {
+    if signal == Signal::TTOU { record.without_restart() } else { record }
 }
 
 /// Lets the handler note `signal` for the rest of this process's life.
 ///
 /// # Errors
-/// `INVAL` for KILL, STOP and the signals that libc keeps for itself.
+/// `INVAL` for KILL and STOP.
 pub fn handle(signal: Signal) -> Result<()> {
-    install(signal).map(|_| ())
-}
-
-/// The first real-time signal: musl keeps it for itself and glibc does not.
-const LIBC_OWN: u8 = 34;
-
-/// Does for `signal` what was done for TERM, without libc: the kernel's record of the one becomes that of the other.
-fn install_raw(signal: Signal) -> Result<Previous> {
-    // Handler, flags, way back, mask: what is in it is the kernel's business.
-    let mut record = [0_u64; 4];
-    let (number, size) = (c_int::from(signal.get()), size_of::<u64>());
-    let nothing = core::ptr::null_mut::<u64>();
-    // SAFETY: the record is as long as the kernel's own, which is what it writes for a set of `size` bytes.
-    answered(unsafe { libc::syscall(libc::SYS_rt_sigaction, libc::SIGTERM, nothing, record.as_mut_ptr(), size) })?;
-    let mut old = [0_u64; 4];
-    // SAFETY: the record is one that the kernel gave; the old one has room for another.
-    answered(unsafe { libc::syscall(libc::SYS_rt_sigaction, number, record.as_ptr(), old.as_mut_ptr(), size) })?;
-    let [handler, ..] = old;
-    let ignored = usize::try_from(handler) == Ok(libc::SIG_IGN);
-    let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-    Ok(Previous { action, flags: 0, mask: SignalSet::EMPTY })
+    let mask = set_mask(SignalSet::ALL);
+    let answer = Record::with_handler().and_then(|record| exchange(signal, Some(&tailored(record, signal))));
+    set_mask(mask);
+    answer.map(|_| ())
 }
 
 /// Gives `signal` its default action, or ignores it.
@@ -209,28 +246,7 @@ fn install_raw(signal: Signal) -> Result<Previous> {
 /// # Errors
 /// As [`handle`].
 pub fn set_ignored(signal: Signal, ignored: bool) -> Result<()> {
-    let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-    set_action(signal, action, 0, SignalSet::EMPTY).map(|_| ())
-}
-
-/// A stopped terminal write that is started again would be stopped again, for ever.
-const fn restarting(signal: Signal) -> c_int {
-    if signal.get() == Signal::TTOU.get() { 0 } else { libc::SA_RESTART }
-}
-
-/// sigaction(2), with `mask` blocked while the handler runs.
-fn set_action(signal: Signal, action: libc::sighandler_t, flags: c_int, mask: SignalSet) -> Result<Previous> {
-    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: all-zero is a valid sigaction: no handler, an empty mask, no flags.
-    let mut new = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
-    new.sa_sigaction = action;
-    new.sa_flags = flags;
-    // SAFETY: the set begins with the kernel's 64 bits, and is at least as long and as aligned as they are.
-    unsafe { (&raw mut new.sa_mask).cast::<u64>().write(mask.bits()) };
-    // SAFETY: both pointers are to sigactions of ours; the handler touches only atomics and errno, which it restores.
-    checked(unsafe { libc::sigaction(c_int::from(signal.get()), &raw const new, old.as_mut_ptr()) })?;
-    // SAFETY: it was zeroed, and the call has filled it.
-    Ok(Previous::of(&unsafe { old.assume_init() }))
+    exchange(signal, Some(&Record::without_handler(ignored))).map(|_| ())
 }
 
 /// Tells the handler which pipe wakes the loop and which process it works for.
@@ -253,12 +269,9 @@ pub fn begin_anew() {
     rearm();
     for signal in SignalSet::ALL.iter() {
         let _ = take(signal, u32::MAX);
-        let previous = set_action(signal, libc::SIG_DFL, 0, SignalSet::EMPTY);
-        if let Ok(previous) = previous
-            && previous.is_ignored()
-            && signal != Signal::CHLD
-        {
-            previous.restore(signal);
+        let previous = exchange(signal, Some(&Record::without_handler(false)));
+        if previous.is_ok_and(|previous| previous.is_ignored()) && signal != Signal::CHLD {
+            let _ = set_ignored(signal, true);
         }
     }
 }
