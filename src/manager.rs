@@ -47,6 +47,13 @@ const WRITABLE: usize = 2;
 const STUMBLE: Duration = Duration::from_millis(100);
 
 /// Supervises one pool.
+///
+/// It stays with the thread that made it, because the kernel takes the end of that thread for the end of its workers' parent:
+///
+/// ```compile_fail,E0277
+/// fn is_sent<T: Send>() {}
+/// is_sent::<cantella::Manager<'static, cantella::Spawn<'static, fn(&mut cantella::Context) -> u8>, ()>>();
+/// ```
 #[derive(Debug)]
 pub struct Manager<'a, P, O> {
     options: &'a Options<'a>,

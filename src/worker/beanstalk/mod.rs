@@ -1,6 +1,6 @@
 //! Workers that do the jobs of beanstalkd servers (feature `beanstalk`).
 //!
-//! A [`Beanstalk`] is a [`Worker`](super::Worker) that reserves jobs from one or more servers and hands each to a function,
+//! A [`Beanstalk`] is a [`Worker`] that reserves jobs from one or more servers and hands each to a function,
 //! whose [`Verdict`] says what becomes of the job. Every job is done at least once: one whose worker dies, or whose
 //! connection breaks, is given to another by the server.
 //!
