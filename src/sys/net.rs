@@ -5,16 +5,18 @@
 
 use core::net::SocketAddr;
 
+/// A socket, which is closed when it is dropped.
+pub use rustix::fd::OwnedFd as Socket;
 use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
-use super::fd::{BorrowedFd, OwnedFd};
+use super::fd::BorrowedFd;
 use super::{Errno, Result};
 
 /// Begins to connect; the socket becomes writable when that is over, and [`connected`] tells how it went.
 ///
 /// # Errors
 /// What is known at once: for an address without a way to it, for instance.
-pub fn connect(address: SocketAddr) -> Result<OwnedFd> {
+pub fn connect(address: SocketAddr) -> Result<Socket> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     begin(family, |socket| rustix::net::connect(socket, &address))
 }
@@ -23,12 +25,12 @@ pub fn connect(address: SocketAddr) -> Result<OwnedFd> {
 ///
 /// # Errors
 /// As [`connect`]; `NAMETOOLONG` for a path of more than 107 bytes.
-pub fn connect_unix(path: &str) -> Result<OwnedFd> {
+pub fn connect_unix(path: &str) -> Result<Socket> {
     let address = SocketAddrUnix::new(path)?;
     begin(AddressFamily::UNIX, |socket| rustix::net::connect(socket, &address))
 }
 
-fn begin(family: AddressFamily, connect: impl Fn(&OwnedFd) -> Result<()>) -> Result<OwnedFd> {
+fn begin(family: AddressFamily, connect: impl Fn(&Socket) -> Result<()>) -> Result<Socket> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     match connect(&socket) {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::protocol::{Command, LINE, Reply, parse};
 use super::server::Server;
 use crate::pool::Instant;
-use crate::sys::fd::{self, AsFd, AsRawFd, OwnedFd};
+use crate::sys::fd::{self, AsFd, AsRawFd};
 use crate::sys::{Errno, clock, net};
 use crate::text::Text;
 use crate::worker::Context;
@@ -25,7 +25,7 @@ pub(super) type Result<T> = core::result::Result<T, Broken>;
 /// A connection. Once a method has found it broken it is to be dropped; the server puts back what it held.
 #[derive(Debug)]
 pub(super) struct Link {
-    socket: OwnedFd,
+    socket: net::Socket,
     /// Received, but not looked at yet: the bytes from `start` to `end`.
     room: [u8; ROOM],
     start: usize,
