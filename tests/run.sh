@@ -18,6 +18,7 @@ step env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 step cargo build --locked --no-default-features
 # Elsewhere, or cargo would take what it built from the package for built from here.
 step cargo package --locked --offline --allow-dirty --target-dir "${CARGO_TARGET_DIR:-target}/packaged"
+step tests/vendor.sh
 
 step cargo test --locked --all-features
 step tests/static.sh
