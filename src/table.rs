@@ -3,6 +3,7 @@
 use crate::pool::{GiveUp, Instant, Slot};
 use crate::relay::{Buffers, Channel, PART};
 use crate::sys::fd::{IDLE_ROW, PollRow};
+use crate::sys::storage::Cells;
 
 /// Rows of the poll array that belong to no worker.
 pub const OWN_ROWS: usize = 3;
@@ -35,7 +36,7 @@ pub struct Table<'a> {
 ///
 /// It is what a `Manager<SLOTS>` would hold. It stands apart, so that it can lie where such a size belongs (in a static,
 /// in a box, far up on the stack), while the manager itself stays small, and so that the manager's code is there once,
-/// whatever the number of workers.
+/// whatever the number of workers. It is all zeros until it is lent, so that as a static it takes no room in the file.
 ///
 /// ```
 /// use cantella::sys::storage::Lent;
@@ -48,12 +49,12 @@ pub struct Table<'a> {
 /// ```
 #[derive(Debug)]
 pub struct Storage<const SLOTS: usize> {
-    slots: [Slot; SLOTS],
-    channels: [Channel; SLOTS],
+    slots: Cells<Slot, SLOTS>,
+    channels: Cells<Channel, SLOTS>,
     buffers: [Buffers; SLOTS],
     window: [Instant; WINDOW],
     /// Five for each worker: two of its own, and for the first of them those that belong to no worker.
-    rows: [[PollRow; 2 + OWN_ROWS]; SLOTS],
+    rows: Cells<[PollRow; 2 + OWN_ROWS], SLOTS>,
     input: [u8; INPUT],
 }
 
@@ -67,11 +68,11 @@ impl<const SLOTS: usize> Storage<SLOTS> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            slots: [Slot::EMPTY; SLOTS],
-            channels: [const { Channel::CLOSED }; SLOTS],
+            slots: Cells::new(),
+            channels: Cells::new(),
             buffers: [[[0; PART]; 2]; SLOTS],
             window: [Instant::ZERO; WINDOW],
-            rows: [[IDLE_ROW; 2 + OWN_ROWS]; SLOTS],
+            rows: Cells::new(),
             input: [0; INPUT],
         }
     }
@@ -79,10 +80,11 @@ impl<const SLOTS: usize> Storage<SLOTS> {
     /// Lends the storage to one manager; once that is gone, to the next.
     pub fn lend(&mut self) -> Table<'_> {
         // No more rows than are used: poll(2) takes none beyond the limit of open files.
-        let rows = self.rows.as_flattened_mut().get_mut(..OWN_ROWS.saturating_add(SLOTS.saturating_mul(2)));
+        let rows = self.rows.fill(|| [IDLE_ROW; 2 + OWN_ROWS]).as_flattened_mut();
+        let rows = rows.get_mut(..OWN_ROWS.saturating_add(SLOTS.saturating_mul(2)));
         Table {
-            slots: &mut self.slots,
-            channels: &mut self.channels,
+            slots: self.slots.fill(|| Slot::EMPTY),
+            channels: self.channels.fill(|| Channel::CLOSED),
             buffers: &mut self.buffers,
             window: &mut self.window,
             rows: rows.unwrap_or_default(),

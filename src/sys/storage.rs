@@ -5,12 +5,13 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A value that is lent out once.
 #[derive(Debug)]
 pub struct Lent<T> {
-    taken: AtomicBool,
+    /// 0 until it was lent. As wide as it is, it leaves no padding in front of the value, which would have no value.
+    taken: AtomicUsize,
     value: UnsafeCell<T>,
 }
 
@@ -20,13 +21,13 @@ unsafe impl<T: Send> Sync for Lent<T> {}
 impl<T> Lent<T> {
     /// Wraps a value.
     pub const fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        Self { taken: AtomicUsize::new(0), value: UnsafeCell::new(value) }
     }
 
     /// Gives the value to the first caller, nothing to any other.
     #[expect(clippy::mut_from_ref, reason = "the flag makes the one reference unique")]
     pub fn take(&'static self) -> Option<&'static mut T> {
-        if self.taken.swap(true, Ordering::AcqRel) {
+        if self.taken.swap(1, Ordering::AcqRel) != 0 {
             return None;
         }
         // SAFETY: the swap above gave this caller the only access, and a static is never moved or dropped.
@@ -61,5 +62,25 @@ impl<T: Send, const N: usize> Rows<T, N> {
         }
         // SAFETY: the loop has just written `count <= N` rows in a row, and nobody else can reach them.
         Some(unsafe { core::slice::from_raw_parts_mut(start, count) })
+    }
+}
+
+/// `N` rows that are made when they are lent; until then they are zeros, which a static needs no room in the file for.
+#[derive(Debug)]
+pub struct Cells<T, const N: usize> {
+    rows: MaybeUninit<[T; N]>,
+}
+
+impl<T, const N: usize> Cells<T, N> {
+    /// Reserves the room.
+    #[expect(clippy::new_without_default, reason = "a default is no const, and these are for statics")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { rows: MaybeUninit::zeroed() }
+    }
+
+    /// Fills every row with what `make` gives and lends them all. What was in them before is not dropped.
+    pub fn fill(&mut self, make: impl Fn() -> T) -> &mut [T; N] {
+        self.rows.write(core::array::from_fn(|_| make()))
     }
 }
