@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use cantella::manager::Manager;
@@ -386,9 +387,14 @@ impl Drop for Daemon {
     }
 }
 
+/// Gives a port that nobody listens on, once: below those that the kernel gives to whoever connects.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let base = u16::try_from(std::process::id() % 200).unwrap() * 100;
+    let mut ports = std::iter::repeat_with(|| 12_000 + base + NEXT_PORT.fetch_add(1, Ordering::Relaxed) % 100);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
+
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 /// A plain client for the test's own side.
 struct Stalk<S: Read> {
