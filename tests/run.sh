@@ -8,7 +8,8 @@ step() {
     "$@"
 }
 
-for tool in cargo gcc musl-gcc readelf objdump addr2line strace unshare setpriv prlimit nsenter beanstalkd; do
+for tool in cargo gcc musl-gcc readelf objdump addr2line strace unshare setpriv prlimit nsenter beanstalkd \
+    tini dumb-init catatonit buildah umoci runc; do
     command -v "$tool" >/dev/null || { echo "$0: $tool is missing, .ci/run installs it" >&2; exit 1; }
 done
 
@@ -25,5 +26,6 @@ step tests/static.sh
 static=$(tests/static.sh 2>/dev/null | tail -n 1)
 step tests/shape.sh "$static"
 step env CANTELLA_BIN="$static" cargo test --locked --all-features --tests
+step tests/container.sh "$static"
 
 [ ! -e fuzz/Cargo.toml ] || step tests/fuzz.sh 10
