@@ -2,9 +2,9 @@
 
 use cantella::pool::{Action, Exit, Instant, Outcome, Phase, Pid, Slot, SlotId, State, Why};
 
-use crate::process::{KILLED, Pause, Process};
-use crate::wish::Wish;
-use crate::world::World;
+use super::process::{KILLED, Pause, Process};
+use super::wish::Wish;
+use super::world::World;
 
 impl World<'_> {
     /// The table and the kernel agree on who lives.

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use cantella::pool::{Exit, Instant, Outcome, Policy, Request, Restart, SlotId};
 
-use crate::process::Process;
-use crate::wish::Wish;
+use super::process::Process;
+use super::wish::Wish;
 
 pub(super) struct Ledger {
     /// As requests have changed it.

@@ -53,10 +53,21 @@ fn number(variable: &str) -> Option<u64> {
 /// Lives through one world: one pool after the other, until the events are used up.
 fn live(seed: u64, coverage: &mut Coverage, aloud: bool) {
     let _seed = Seed(seed);
-    let mut dice = Dice::new(seed);
+    let mut dice = Dice::new(seeded(seed));
     let mut events = EVENTS;
     while events > 0 {
         events = World::live(&mut dice, coverage, events, aloud);
+    }
+}
+
+/// Determines all by a seed: xorshift, which is another generator than the pool's.
+fn seeded(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    move |end| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) % end
     }
 }
 

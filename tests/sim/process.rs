@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use cantella::pool::{Exit, Instant, Pid, Signal, SlotId};
 
-use crate::dice::Dice;
+use super::dice::Dice;
 
 /// The end of time, as far as a simulated process is concerned.
 pub(super) const NEVER: Instant = Instant::from_nanos(u64::MAX);

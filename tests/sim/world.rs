@@ -5,11 +5,11 @@ use core::time::Duration;
 
 use cantella::pool::{Action, Clock, Exit, GiveUp, Instant, News, Pid, Policy, Pool, Request, Restart, Slot, SlotId};
 
-use crate::coverage::Coverage;
-use crate::dice::Dice;
-use crate::ledger::Ledger;
-use crate::process::{Mood, Pause, Process};
-use crate::wish::Wish;
+use super::coverage::Coverage;
+use super::dice::Dice;
+use super::ledger::Ledger;
+use super::process::{Mood, Pause, Process};
+use super::wish::Wish;
 
 /// The most rows a table has.
 const ROWS: u64 = 8;
@@ -66,7 +66,7 @@ impl World<'_> {
         let mut slots = vec![Slot::EMPTY; usize::try_from(rows).expect("a small number")];
         let mut window = [Instant::ZERO; 16];
         let start = Instant::ZERO.after(dice.within_millis(100_000));
-        let pool = Pool::new(&mut slots, &mut window, policy, dice.next(), start).expect("a good policy");
+        let pool = Pool::new(&mut slots, &mut window, policy, dice.below(u64::MAX), start).expect("a good policy");
         let mut world = World {
             mood: Mood::throw(dice),
             noisy: dice.percent(25),
@@ -229,13 +229,12 @@ impl World<'_> {
     }
 
     fn free_pid(&mut self) -> Pid {
-        loop {
-            let number = i32::try_from(2 + self.dice.below(PIDS)).expect("a small number");
-            let pid = Pid::new(number).expect("a positive number");
-            if self.processes.iter().all(|process| process.pid != pid) {
-                return pid;
-            }
-        }
+        let first = self.dice.below(PIDS);
+        let mut pids = (first..first + PIDS).map(|number| {
+            let number = i32::try_from(2 + number % PIDS).expect("a small number");
+            Pid::new(number).expect("a positive number")
+        });
+        pids.find(|pid| self.processes.iter().all(|process| process.pid != *pid)).expect("fewer processes than ids")
     }
 
     fn report_execs(&mut self) {
