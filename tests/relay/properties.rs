@@ -68,7 +68,7 @@ fn owned(part: Part<'_>) -> Owned {
 }
 
 /// Tells whether bytes are printable ASCII without a backslash.
-fn is_clean(bytes: &[u8]) -> bool {
+pub fn is_clean(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\')
 }
 
