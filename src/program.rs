@@ -45,7 +45,7 @@ pub struct Command {
     /// Its arguments, its name first.
     pub arguments: Strings,
     /// Its environment, but for what is a worker's own.
-    pub environment: &'static mut Environment,
+    pub environment: Environment,
     /// The signals that it starts with blocked.
     pub mask: SignalSet,
     /// Whether slot and generation are added to its environment.
@@ -77,7 +77,7 @@ impl Program for Command {
         // A signal that came since the fork is delivered here.
         signal::set_mask(self.mask);
         let variables = variables.iter().flatten().copied();
-        let errno = exec::execute(self.path, self.arguments, self.environment, variables, self.shell_scripts);
+        let errno = exec::execute(self.path, self.arguments, &mut self.environment, variables, self.shell_scripts);
         Err(Failed { step: Step::Exec, errno: errno.raw_os_error() })
     }
 }

@@ -3,11 +3,11 @@
 //! # References
 //! execve(2), environ(7), execvp(3).
 
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
 
 use rustix::fs::{Access, FileType};
 
-use super::start::Strings;
+use super::start::{Strings, Word};
 use super::{Errno, last_errno};
 use crate::text::Text;
 
@@ -17,38 +17,44 @@ pub const PATH_MAX: usize = 4096;
 /// Where commands are searched when there is no PATH.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 
-/// The most variables an environment can have here ...
+/// The most variables an environment can have here, what a worker gets at its exec aside.
 pub const MAX_VARIABLES: usize = 4096;
-/// ... and the most that a worker gets besides, at its exec.
+/// The most that a worker gets at its exec.
 const MAX_EXTRA: usize = 4;
 
-/// An environment in the making: pointers to strings that live as long as the program.
+/// An environment in the making, in lent rows.
 #[derive(Debug)]
 pub struct Environment {
-    rows: [*const c_char; MAX_VARIABLES + MAX_EXTRA + 1],
+    rows: &'static mut [Word],
     used: usize,
 }
 
-// SAFETY: the pointers are to strings that are never written again, so that any thread may read them.
-unsafe impl Send for Environment {}
-
 impl Environment {
-    /// An environment without variables.
-    #[expect(clippy::large_stack_arrays, reason = "it is the initial value of a static")]
-    pub const EMPTY: Self = Self { rows: [core::ptr::null(); MAX_VARIABLES + MAX_EXTRA + 1], used: 0 };
+    /// How many rows it takes for so many variables, with room for those that a worker gets at its exec.
+    #[must_use]
+    pub const fn rows(variables: usize) -> usize {
+        variables.saturating_add(MAX_EXTRA).saturating_add(1)
+    }
+
+    /// An environment without variables. Every row must be [`Word::END`].
+    pub const fn new(rows: &'static mut [Word]) -> Self {
+        Self { rows, used: 0 }
+    }
 
     /// Adds `NAME=VALUE`; tells whether there was room.
     #[must_use]
     pub fn add(&mut self, variable: &'static CStr) -> bool {
-        self.add_pointer(variable.as_ptr(), MAX_VARIABLES)
+        self.put(variable, MAX_EXTRA)
     }
 
-    /// Adds a pointer while fewer than `most` are there; the last row of all stays null, because it ends the array.
-    fn add_pointer(&mut self, variable: *const c_char, most: usize) -> bool {
-        let Some(row) = self.rows.get_mut(..most).and_then(|rows| rows.get_mut(self.used)) else {
+    /// Adds a variable if `spare` rows and the end of the array stay free.
+    fn put(&mut self, variable: &CStr, spare: usize) -> bool {
+        let free = self.rows.get_mut(self.used..).unwrap_or_default();
+        let Some((row, rest)) = free.split_first_mut() else { return false };
+        if rest.len() <= spare {
             return false;
-        };
-        *row = variable;
+        }
+        *row = Word(variable.as_ptr());
         self.used = self.used.saturating_add(1);
         true
     }
@@ -66,12 +72,12 @@ pub fn execute<'a>(
     shell_scripts: bool,
 ) -> Errno {
     for variable in extra {
-        if !environment.add_pointer(variable.as_ptr(), MAX_VARIABLES + MAX_EXTRA) {
+        if !environment.put(variable, 0) {
             return Errno::TOOBIG;
         }
     }
     // SAFETY: `path` is a C string; both arrays end with a null and hold C strings that outlive the call, `extra`'s included.
-    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.rows.as_ptr()) };
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.rows.as_ptr().cast()) };
     match last_errno() {
         Errno::NOEXEC if shell_scripts => execute_by_shell(path, arguments, environment),
         errno => errno,
@@ -92,7 +98,7 @@ fn execute_by_shell(path: &CStr, arguments: Strings, environment: &Environment) 
         return Errno::TOOBIG;
     }
     // SAFETY: the path is a string; both arrays end with a null and hold C strings that outlive the call.
-    unsafe { libc::execve(c"/bin/sh".as_ptr(), rows.as_ptr(), environment.rows.as_ptr()) };
+    unsafe { libc::execve(c"/bin/sh".as_ptr(), rows.as_ptr(), environment.rows.as_ptr().cast()) };
     last_errno()
 }
 

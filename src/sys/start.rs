@@ -3,6 +3,19 @@
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 
+/// One place of an array of strings: a string that lives as long as the program, or the null at the end.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Word(pub(super) *const c_char);
+
+impl Word {
+    /// The end of an array.
+    pub const END: Self = Self(core::ptr::null());
+}
+
+// SAFETY: the string behind it is never written again, so that any thread may read it.
+unsafe impl Send for Word {}
+
 /// A null-terminated array of strings, as argv and envp are. It lives as long as the program.
 ///
 /// main takes it in place of a `char **`; nothing else can make one.
@@ -44,8 +57,8 @@ impl Strings {
     }
 
     /// Takes an array of pointers to strings that live as long as the program, with a null at its end.
-    pub(super) const fn of(rows: &'static [*const c_char]) -> Self {
-        Self { first: rows.as_ptr(), strings: PhantomData }
+    pub(super) const fn of(rows: &'static [Word]) -> Self {
+        Self { first: rows.as_ptr().cast(), strings: PhantomData }
     }
 
     /// Gives the place of every byte of the strings but the last zero, as far as they lie in one piece.

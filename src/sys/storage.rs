@@ -1,7 +1,7 @@
 //! Memory for the whole life of a program, known at compile time and handed out once.
 //!
-//! A static table of enums would land in the file's data section, because their padding has no value. These cells stay in
-//! .bss: a page of them costs nothing until a row on it is used.
+//! A static table of enums would land in the file's data section, because their padding has no value. This memory stays in
+//! .bss: a page of it costs nothing until something on it is used.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -35,33 +35,61 @@ impl<T> Lent<T> {
     }
 }
 
-/// Up to `N` rows, of which the borrower uses as many as it asks for.
+/// Memory that is handed out in pieces, one beside the other, for good.
+///
+/// What is used little by little stays together, so that few pages are touched.
 #[derive(Debug)]
-pub struct Rows<T, const N: usize> {
-    cells: Lent<MaybeUninit<[T; N]>>,
+#[repr(C, align(64))]
+pub struct Arena<const BYTES: usize> {
+    used: AtomicUsize,
+    bytes: UnsafeCell<[u8; BYTES]>,
 }
 
-impl<T: Send, const N: usize> Rows<T, N> {
-    /// Reserves the address space of `N` rows.
+// SAFETY: `carve` gives each part of the bytes to one caller alone, in whatever thread.
+unsafe impl<const BYTES: usize> Sync for Arena<BYTES> {}
+
+impl<const BYTES: usize> Arena<BYTES> {
+    /// Reserves the address space of so many bytes.
     #[expect(clippy::new_without_default, reason = "a default is no const, and these are statics")]
     #[must_use]
     pub const fn new() -> Self {
-        Self { cells: Lent::new(MaybeUninit::uninit()) }
+        Self { used: AtomicUsize::new(0), bytes: UnsafeCell::new([0; BYTES]) }
     }
 
-    #[expect(clippy::mut_from_ref, reason = "the flag makes the one reference unique")]
-    /// Fills `count` rows (at most `N`) with what `make` gives and hands them out, once.
-    pub fn take(&'static self, count: usize, make: impl Fn() -> T) -> Option<&'static mut [T]> {
-        let start = self.cells.take()?.as_mut_ptr().cast::<T>();
-        let count = count.min(N);
+    /// Hands out `len` bytes, all zero, from a multiple of `align` on (a power of two); they cost nothing until they are
+    /// used. `None`: there are not so many left.
+    #[expect(clippy::mut_from_ref, reason = "each piece is handed out once")]
+    pub fn bytes(&'static self, len: usize, align: usize) -> Option<&'static mut [u8]> {
+        let start = self.carve(len, align)?;
+        // SAFETY: `carve` gave these bytes to this caller alone; they are zeros from the start, and a static stays.
+        Some(unsafe { core::slice::from_raw_parts_mut(start, len) })
+    }
+
+    /// Hands out `count` rows, each as `make` makes it. `None`: there is not so much room left.
+    #[expect(clippy::mut_from_ref, reason = "each piece is handed out once")]
+    pub fn rows<T: Send>(&'static self, count: usize, make: impl Fn() -> T) -> Option<&'static mut [T]> {
+        let start = self.carve(count.checked_mul(size_of::<T>())?, align_of::<T>())?.cast::<T>();
         for index in 0..count {
-            // SAFETY: `index < N`, so the row lies inside the array.
+            // SAFETY: the piece has room for `count` rows.
             let row = unsafe { start.add(index) };
-            // SAFETY: `take` above gave the only access to the array, of which the row is a part.
+            // SAFETY: the piece is aligned for `T`, and nobody else can reach it.
             unsafe { row.write(make()) };
         }
-        // SAFETY: the loop has just written `count <= N` rows in a row, and nobody else can reach them.
+        // SAFETY: the loop has just written `count` rows in a row, which nobody else can reach, and a static stays.
         Some(unsafe { core::slice::from_raw_parts_mut(start, count) })
+    }
+
+    /// Takes a piece of `len` bytes off the rest.
+    fn carve(&self, len: usize, align: usize) -> Option<*mut u8> {
+        let bytes = self.bytes.get().cast::<u8>();
+        let piece = |used: usize| {
+            let start = used.checked_add(bytes.wrapping_add(used).addr().wrapping_neg() & align.checked_sub(1)?)?;
+            let end = start.checked_add(len).filter(|end| *end <= BYTES)?;
+            Some((start, end))
+        };
+        let taken = |used| piece(used).map(|(_, end)| end);
+        let before = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, taken).ok()?;
+        piece(before).map(|(start, _)| bytes.wrapping_add(start))
     }
 }
 

@@ -4,10 +4,10 @@
 //! prctl(2) `PR_SET_NAME`, proc(5) on `cmdline`. `PR_SET_MM` would be cleaner, and needs a capability that even root
 //! lacks in many containers.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
 
 use super::procfs;
-use super::start::Strings;
+use super::start::{Strings, Word};
 use crate::text::Text;
 
 /// The most bytes of arguments that can be moved out of the way of a new name.
@@ -17,37 +17,28 @@ pub const MAX_ARGUMENTS: usize = 4096;
 /// The longest comm.
 const COMM: usize = 15;
 
-/// A copy of a program's arguments.
-#[derive(Debug)]
-pub struct Copy {
-    rows: [*const c_char; MAX_ARGUMENTS + 1],
-    bytes: [u8; MAX_BYTES],
-}
-
-// SAFETY: the pointers are to the bytes beside them, in memory that is written once and then only read.
-unsafe impl Send for Copy {}
-
-impl Copy {
-    /// Room for a copy.
-    #[expect(clippy::large_stack_arrays, reason = "it is the initial value of a static")]
-    pub const EMPTY: Self = Self { rows: [core::ptr::null(); MAX_ARGUMENTS + 1], bytes: [0; MAX_BYTES] };
-
-    /// Copies `strings`, with `name` in the place of the one at `index`; `None`: there is no room for all of them.
-    pub fn fill(&'static mut self, strings: Strings, index: usize, name: &str) -> Option<Strings> {
-        let mut rest: &'static mut [u8] = &mut self.bytes;
-        let (_end, rows) = self.rows.split_last_mut()?;
-        let mut rows = rows.iter_mut();
-        for (place, string) in strings.iter().enumerate() {
-            let bytes = if place == index { name.as_bytes() } else { string.to_bytes() };
-            let (copy, others) = rest.split_at_mut_checked(bytes.len())?;
-            // The room is all zeros, so that leaving one byte ends the string.
-            let (_zero, others) = others.split_first_mut()?;
-            copy.copy_from_slice(bytes);
-            *rows.next()? = copy.as_ptr().cast();
-            rest = others;
-        }
-        Some(Strings::of(&self.rows))
+/// Copies `strings` into lent memory, with `name` in the place of the one at `index`; `None`: there is no room for all of
+/// them. Every row must be [`Word::END`] and every byte zero.
+pub fn copy(
+    strings: Strings,
+    index: usize,
+    name: &str,
+    rows: &'static mut [Word],
+    bytes: &'static mut [u8],
+) -> Option<Strings> {
+    let mut rest = bytes;
+    let (_end, places) = rows.split_last_mut()?;
+    let mut places = places.iter_mut();
+    for (place, string) in strings.iter().enumerate() {
+        let bytes = if place == index { name.as_bytes() } else { string.to_bytes() };
+        let (copy, others) = rest.split_at_mut_checked(bytes.len())?;
+        // Leaving one byte ends the string.
+        let (_zero, others) = others.split_first_mut()?;
+        copy.copy_from_slice(bytes);
+        *places.next()? = Word(copy.as_ptr().cast());
+        rest = others;
     }
+    Some(Strings::of(rows))
 }
 
 /// Renames this process. `arguments` is what main was given; nobody may look at those strings any more.

@@ -5,17 +5,13 @@ use core::ffi::CStr;
 use cantella::sys::exec::Environment;
 use cantella::sys::process;
 use cantella::sys::start::Strings;
-use cantella::sys::storage::Lent;
 use cantella::text::Text;
 
 use super::args;
+use super::memory;
 use super::settings::{Fault, Settings, Usage};
 use super::table::is_twin;
 use super::values;
-
-static ENVIRONMENT: Lent<Environment> = Lent::new(Environment::EMPTY);
-static POOL: Lent<[u8; 64]> = Lent::new([0; 64]);
-static MANAGER: Lent<[u8; 64]> = Lent::new([0; 64]);
 
 /// Variables by which a service manager speaks to the process that it started itself.
 const SERVICE: [&[u8]; 3] = [b"NOTIFY_SOCKET", b"WATCHDOG_USEC", b"WATCHDOG_PID"];
@@ -29,11 +25,13 @@ const WORKER: [&[u8]; 4] =
 ///
 /// # Errors
 /// There are too many variables.
-pub fn build(settings: &Settings<'static>, variables: Strings) -> Result<&'static mut Environment, Usage<'static>> {
+pub fn build(settings: &Settings<'static>, variables: Strings) -> Result<Environment, Usage<'static>> {
     let too_many =
         || settings.usage(args::subject(settings, "env"), None, Fault::Rule("more than 4096 environment variables"));
-    let environment = ENVIRONMENT.take().ok_or_else(too_many)?;
     let edits = settings.env.entries();
+    // All of them, those of the command line, and the two that name pool and manager.
+    let most = variables.iter().count().saturating_add(edits.len()).saturating_add(2);
+    let mut environment = memory::environment(most).ok_or_else(too_many)?;
     let inherited = variables.iter().filter(|variable| !settings.env.clear && passes(settings, variable));
     let kept = inherited.filter(|variable| edits.iter().all(|edit| name(edit) != name(variable)));
     let named = (!settings.habits.plain_environment).then(|| names(settings)).into_iter().flatten().flatten();
@@ -84,13 +82,13 @@ fn passes(settings: &Settings<'_>, variable: &CStr) -> bool {
 
 /// The two variables that are the same for all workers.
 fn names(settings: &Settings<'_>) -> [Option<&'static CStr>; 2] {
-    let pool = POOL.take().and_then(|room| {
+    let pool = memory::text().and_then(|room| {
         let mut text = Text::new(room);
         text.say("CANTELLA_WORKER_POOL=");
         text.say(settings.options.pool);
         CStr::from_bytes_until_nul(room).ok()
     });
-    let manager = MANAGER.take().and_then(|room| {
+    let manager = memory::text().and_then(|room| {
         let mut text = Text::new(room);
         text.say("CANTELLA_MANAGER_PID=");
         text.number(u64::from(process::own_pid().get().unsigned_abs()));

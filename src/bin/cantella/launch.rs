@@ -5,44 +5,25 @@ use core::ffi::CStr;
 use cantella::errno;
 use cantella::error::Error;
 use cantella::manager::{self, Manager};
-use cantella::options::{Init, Options, Output, User};
-use cantella::pool::{GiveUp, Instant, Outcome, Pid, Signal, Slot};
+use cantella::options::{Init, Options, User};
+use cantella::pool::{Outcome, Pid, Signal};
 use cantella::program::Command;
-use cantella::relay::{BUFFER, Buffers, Channel, Formatter, Sink, Target};
+use cantella::relay::{Formatter, Sink, Target};
 use cantella::report::{Failed, Step};
 use cantella::signals::SignalSet;
-use cantella::sys::exec::{self, PATH_MAX};
-use cantella::sys::fd::{self, AsFd, IDLE_ROW, PollRow};
+use cantella::sys::exec;
+use cantella::sys::fd::{self, AsFd};
 use cantella::sys::start::Strings;
-use cantella::sys::storage::{Lent, Rows};
 use cantella::sys::{Errno, process, signal, title};
-use cantella::table::{INPUT, OWN_ROWS, Table};
 
 use super::args;
 use super::environment;
+use super::memory;
 use super::settings::{Fault, Log, Settings, Subject, Usage};
-use super::table::MAX_WORKERS;
 use super::users;
 
-#[expect(clippy::as_conversions, reason = "usize::from is no const function yet")]
-const WORKERS: usize = MAX_WORKERS as usize;
-#[expect(clippy::as_conversions, reason = "usize::from is no const function yet")]
-const WINDOW: usize = GiveUp::MAX as usize;
-
-static SLOTS: Rows<Slot, WORKERS> = Rows::new();
-static WINDOW_ROWS: Rows<Instant, WINDOW> = Rows::new();
-static CHANNELS: Rows<Channel, WORKERS> = Rows::new();
-static POLL_ROWS: Rows<PollRow, { OWN_ROWS + 2 * WORKERS }> = Rows::new();
-static BUFFERS: Lent<[Buffers; WORKERS]> = Lent::new([[[0; _]; _]; WORKERS]);
-static INPUT_BUFFER: Lent<[u8; INPUT]> = Lent::new([0; INPUT]);
-static LOG_BUFFER: Lent<[u8; BUFFER]> = Lent::new([0; BUFFER]);
-static PATH: Lent<[u8; PATH_MAX]> = Lent::new([0; PATH_MAX]);
-static ARGUMENTS: Lent<title::Copy> = Lent::new(title::Copy::EMPTY);
 /// Why `--name` cannot be had.
 const TOO_LONG: &str = "at most 4096 arguments of 65536 bytes in all can make room for a name";
-
-/// The user and group files, one behind the other.
-static ACCOUNTS: Lent<[u8; 1 << 20]> = Lent::new([0; 1 << 20]);
 
 /// Supervises COMMAND as `settings` say, and gives the exit code.
 ///
@@ -58,7 +39,7 @@ pub fn launch(
     let Some(name) = settings.options.name else { return supervise(settings, path, arguments, variables, mask) };
     // The name is written over the arguments, so that everything that was read from them is read again from a copy, in
     // which it also stands for COMMAND's own name.
-    let copy = ARGUMENTS.take().and_then(|room| room.fill(arguments, settings.command, name));
+    let copy = memory::copy(arguments, settings.command, name);
     let copy = copy.ok_or_else(|| fault(settings, "name", None, Fault::Rule(TOO_LONG)))?;
     // In the copy the name stands where COMMAND stood, and might look like an option there.
     let mut words = copy.iter().take(settings.command).chain([c"--", c"COMMAND"]);
@@ -94,7 +75,9 @@ fn supervise(
         shell_scripts: settings.habits.shell_scripts,
     };
     let sink = open_log(settings)?;
-    let mut manager = Manager::new(options, table(options), command, sink).map_err(|error| refusal(settings, error))?;
+    let table =
+        memory::table(options).ok_or_else(|| fault(settings, "workers", None, Fault::Rule("no memory is left")))?;
+    let mut manager = Manager::new(options, table, command, sink).map_err(|error| refusal(settings, error))?;
     // A pool that writes its log to a terminal in the background must not be stopped for it.
     let background = SignalSet::EMPTY.with(Signal::TTIN).with(Signal::TTOU);
     signal::set_mask(background.without(options.handled));
@@ -149,22 +132,6 @@ const fn code(outcome: Outcome) -> u8 {
     }
 }
 
-/// Lends a manager the rows that it needs of the memory that is there.
-fn table(options: &Options<'_>) -> Table<'static> {
-    let workers = usize::from(options.policy.workers);
-    let relayed = if options.setup.output == Output::Relay { workers } else { 0 };
-    let window = options.policy.give_up.map_or(0, |limit| usize::from(limit.failures));
-    let rows = OWN_ROWS.saturating_add(relayed.saturating_mul(2));
-    Table {
-        slots: SLOTS.take(workers, || Slot::EMPTY).unwrap_or_default(),
-        channels: CHANNELS.take(relayed, || Channel::CLOSED).unwrap_or_default(),
-        buffers: BUFFERS.take().map_or(&mut [], |buffers| buffers.as_mut_slice()),
-        window: WINDOW_ROWS.take(window, || Instant::ZERO).unwrap_or_default(),
-        rows: POLL_ROWS.take(rows, || IDLE_ROW).unwrap_or_default(),
-        input: INPUT_BUFFER.take().map_or(&mut [], |input| input.as_mut_slice()),
-    }
-}
-
 /// Finds the file of COMMAND, before the directory is changed and before anything is started.
 fn find(settings: &Settings<'static>, arguments: Strings, variables: Strings) -> Result<&'static CStr, Usage<'static>> {
     let command = arguments.iter().nth(settings.command).unwrap_or(c"");
@@ -172,7 +139,7 @@ fn find(settings: &Settings<'static>, arguments: Strings, variables: Strings) ->
         |code, rule| Usage { code, ..settings.usage(Subject::Word(command.to_bytes()), None, Fault::Rule(rule)) };
     let search = environment::search_path(settings, variables);
     let absolute = settings.options.setup.directory.is_some();
-    let room = PATH.take().ok_or_else(|| usage(settings.codes.usage, "looked up twice"))?;
+    let room = memory::path().ok_or_else(|| usage(settings.codes.usage, "no memory is left"))?;
     exec::find(command, search, absolute, room).map_err(|errno| match errno {
         Errno::NOENT => usage(settings.codes.not_found, "command not found"),
         _ => usage(settings.codes.not_executable, "command cannot be executed"),
@@ -189,7 +156,7 @@ fn open_log(settings: &Settings<'static>) -> Result<Sink<'static>, Usage<'static
         })?,
     };
     let formatter = Formatter::new(settings.format, settings.options.pool, process::own_pid());
-    let buffer = LOG_BUFFER.take().map_or(&mut [][..], |buffer| buffer.as_mut_slice());
+    let buffer = memory::log().unwrap_or_default();
     Ok(Sink::new(target, formatter, settings.level(), buffer))
 }
 
@@ -197,7 +164,7 @@ fn open_log(settings: &Settings<'static>) -> Result<Sink<'static>, Usage<'static
 fn look_up(settings: &Settings<'static>) -> Result<Option<User>, Usage<'static>> {
     let Some(user) = &settings.user else { return Ok(None) };
     let usage = |rule| settings.usage(args::subject(settings, "user"), Some(user.text.to_bytes()), Fault::Rule(rule));
-    let room = ACCOUNTS.take().map_or(&mut [][..], |room| room.as_mut_slice());
+    let room = memory::accounts().unwrap_or_default();
     let (passwd, room) = read_file(c"/etc/passwd", room).ok_or_else(|| usage("/etc/passwd is too large"))?;
     let (group, _) = read_file(c"/etc/group", room).ok_or_else(|| usage("/etc/group is too large"))?;
     users::resolve(user, passwd, group).map(Some).map_err(|missing| usage(missing.reason()))

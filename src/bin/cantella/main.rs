@@ -7,6 +7,7 @@ mod args;
 mod environment;
 mod help;
 mod launch;
+mod memory;
 mod personality;
 mod settings;
 mod table;
