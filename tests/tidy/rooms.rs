@@ -55,7 +55,12 @@ const ROOMS: &[Room] = &[
     Room { name: "face", files: &["src/lib.rs"], rooms: &[], crates: &[] },
     Room {
         name: "speak",
-        files: &["src/bin/cantella/environment.rs", "src/bin/cantella/launch.rs", "src/bin/cantella/main.rs"],
+        files: &[
+            "src/bin/cantella/environment.rs",
+            "src/bin/cantella/launch.rs",
+            "src/bin/cantella/memory.rs",
+            "src/bin/cantella/main.rs",
+        ],
         rooms: &["speak", "arguments"],
         crates: &["cantella"],
     },
