@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::log::Record;
-use crate::common::signals::{ALRM, KILL, TERM, USR1, USR2, send};
+use crate::common::signals::{ALRM, CONT, KILL, STOP, TERM, USR1, USR2, send};
 use crate::common::{Manager, Pid, eventually, holds_for, live_children, proc, worker};
 
 /// How often workers said that they got a signal.
@@ -132,6 +132,25 @@ fn after_a_burst_workers_converge_to_the_managers_state() {
         });
     }
     assert_eq!(manager.end_by(TERM).code(), 0);
+}
+
+/// F22: what was pending together arrives in the order of the numbers, so the resume is the last word.
+#[test]
+fn of_requests_that_wait_together_the_last_one_received_wins() {
+    let manager = Manager::start(&["-w2", "--", worker(), "catch", "10", "12", "15"]);
+    manager.workers_that_catch(2, TERM);
+    manager.signal(USR1);
+    eventually("two pauses", || (got(&manager, USR1) == 2).then_some(()));
+    for _ in 0..10 {
+        manager.signal(STOP);
+        eventually("a stopped manager", || (proc::stat(manager.pid)?.state == 'T').then_some(()));
+        manager.signal(USR2).signal(USR1).signal(CONT);
+        eventually("a running manager", || (proc::stat(manager.pid)?.state == 'S').then_some(()));
+    }
+    manager.record("the end of the pause", |record| record.tells("resumed"));
+    eventually("two resumes", || (got(&manager, USR2) == 2).then_some(()));
+    let ended = manager.end_by(TERM);
+    assert_eq!((ended.events("paused").len(), ended.events("resumed").len()), (1, 1), "{}", ended.err());
 }
 
 fn is_word_of(record: &Record, pid: Pid) -> bool {

@@ -44,7 +44,7 @@ fn detaching_and_process_groups_do_what_they_say() {
     assert_eq!(manager.end_by(TERM).code(), 0);
 }
 
-/// F3 and F18.
+/// F3.
 #[test]
 fn a_worker_has_its_three_descriptors_and_no_others() {
     let close = "for fd in /proc/self/fd/*; do fd=${fd##*/}; [ $fd -lt 3 ] || eval \"exec $fd>&-\"; done";
@@ -65,17 +65,17 @@ fn descriptors_are_closed_without_close_range_too() {
     assert_eq!(manager.end_by(TERM).code(), 0);
 }
 
+/// F18.
 #[test]
 fn closing_descriptors_does_not_cost_their_limit_in_system_calls() {
     let launch = Launch::new(&["-w1"]).through(&["prlimit", "--nofile=10000"]);
     let trace = launch.file("trace");
-    let options = ["strace", "-f", "-qq", "-e", "trace=close,close_range", "-o", trace.to_str().unwrap()];
-    let (manager, worker) = sleeper(launch.below(&options));
+    let options = ["strace", "-f", "-qq", "-e", "trace=close,close_range,fcntl", "-o", trace.to_str().unwrap()];
+    let (manager, _) = sleeper(launch.below(&options));
     let ended = manager.end_by(TERM);
     assert_eq!(ended.code(), 0);
-    let text = fs::read_to_string(trace).unwrap();
-    let calls = text.lines().filter(|line| line.starts_with(&worker.to_string())).count();
-    assert!((1..100).contains(&calls), "{calls} calls");
+    let calls = fs::read_to_string(trace).unwrap().lines().count();
+    assert!((1..1000).contains(&calls), "{calls} calls");
 }
 
 /// A pipe end that a sibling holds hides the other end's death.
