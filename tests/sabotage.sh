@@ -27,7 +27,7 @@ failures=0
 
 fresh_copy() {
     rm -rf "${copy:?}"/*
-    cp -r Cargo.toml Cargo.lock clippy.toml src tests benches "$copy"
+    git ls-files -z | xargs -0 cp --parents -t "$copy"
 }
 
 # Gives the reason for which a sabotage shows nothing, if there is one.
