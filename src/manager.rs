@@ -77,6 +77,8 @@ pub struct Manager<'a, P, O> {
     children: bool,
     /// Whether signals may be waiting that this turn did not get to.
     again: bool,
+    /// How long the last turn took to write the log.
+    spoke: Duration,
     /// How often somebody asked to stop.
     stops: u32,
     /// When a stop that was asked for is to be over; all of it, the strays included.
@@ -115,6 +117,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             blind: false,
             children: false,
             again: false,
+            spoke: Duration::ZERO,
             stops: 0,
             stop_by: None,
             last_exit: None,
@@ -164,7 +167,9 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Sleeps until there is news, and takes it in.
     fn listen(&mut self, timeout: Option<Duration>) {
         self.sleep(timeout);
-        self.now = self.clock.turn(clock::monotonic(), self.due);
+        // A wake-up that came late because the log was slow is no sign of a freeze.
+        let due = self.due.map(|due| due.after(self.spoke));
+        self.now = self.clock.turn(clock::monotonic(), due);
         if self.has_news(WAKE) {
             self.hear_signals();
         }
@@ -179,8 +184,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Passes on what workers wrote and what there is to tell.
     fn speak(&mut self) {
+        let before = clock::monotonic();
         self.relay.carry(self.rows.get(OWN_ROWS..).unwrap_or_default(), &mut self.observer, self.now);
         self.observer.flush(self.now);
+        self.spoke = clock::monotonic().since(before);
     }
 
     /// Tells what is worth a [`turn`](Self::turn): news on one of these descriptors (a signal, a child's report, output to
@@ -334,7 +341,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Forks, the short way where the child will only exec and keeps no foreign descriptor; tells whether it did.
     fn fork(&self) -> (Result<Forked, Errno>, bool) {
         // What was handed over is closed here as soon as the child is there, which may be before it has its own table.
-        if P::LISTENS || !self.options.setup.close_fds || self.gear.listen_fds > 0 {
+        if P::LISTENS || !self.options.setup.close_fds || self.options.setup.listen_fds > 0 {
             return (process::fork(&self.gear.alone), false);
         }
         match process::fork_sharing_files(&self.gear.alone) {
@@ -376,10 +383,12 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             self.tell(&Event::Retiring { worker: Worker { slot, pid }, age });
         }
         let init = self.options.init.as_ref();
-        let group = init.map_or(self.options.kill_mode == KillMode::Group, |init| init.forward_to_group);
+        let group = self.options.kill_mode == KillMode::Group || init.is_some_and(|init| init.forward_to_group);
         self.send(pid, self.job.stop_signal, group);
-        // A stopped worker would never see it.
-        self.send(pid, Signal::CONT, group);
+        // A stopped worker would never see it. A child of an init is sent nothing that is not needed.
+        if init.is_none() || procfs::is_stopped(pid).unwrap_or(true) {
+            self.send(pid, Signal::CONT, group);
+        }
     }
 
     fn kill(&mut self, slot: SlotId, pid: Pid) {

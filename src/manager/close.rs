@@ -2,11 +2,10 @@
 
 use core::time::Duration;
 
-use super::{Manager, WRITABLE};
+use super::Manager;
 use crate::observe::{Observer, Want};
-use crate::pool::{Pid, Signal};
+use crate::pool::Pid;
 use crate::program::Program;
-use crate::sys::{clock, signal};
 
 impl<P: Program, O: Observer> Manager<'_, P, O> {
     /// Ends what the workers left behind, and passes on what they wrote.
@@ -25,28 +24,21 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
     /// Passes on what the last workers left, for the stop timeout at most.
     fn close(&mut self) {
         let until = self.options.policy.stop_timeout.map(|timeout| self.now.after(timeout));
+        let stops = self.stops;
         loop {
             let stuck = !self.observer.ready() || self.observer.want() != Want::Nothing;
             self.due = until;
-            self.sleep(if stuck { None } else { Some(Duration::ZERO) });
-            self.now = self.clock.pool_time(clock::monotonic());
-            if self.has_news(WRITABLE) {
-                self.observer.writable();
-            }
+            self.listen(if stuck { None } else { Some(Duration::ZERO) });
             self.speak();
             let empty = !self.relay.is_owing() && self.observer.want() == Want::Nothing;
-            if empty || self.is_hurried() || until.is_some_and(|until| until <= self.now) {
+            // A full disk had its last try now; and who asks again is in a hurry.
+            let hurried = matches!(self.observer.want(), Want::Time(_)) || self.stops > stops;
+            if empty || hurried || until.is_some_and(|until| until <= self.now) {
                 break;
             }
         }
         self.relay.end_all(&mut self.observer);
         self.observer.flush(self.now);
         self.observer.close();
-    }
-
-    /// Tells whether waiting is over: a full disk had its last try, or somebody asks again.
-    fn is_hurried(&self) -> bool {
-        let asked_again = [Signal::TERM, Signal::INT, Signal::QUIT].map(|signal| signal::take(signal, u32::MAX));
-        matches!(self.observer.want(), Want::Time(_)) || asked_again.iter().any(Option::is_some)
     }
 }

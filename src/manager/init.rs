@@ -140,19 +140,14 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             process::leave_directory();
         }
         if self.pool.policy().restart == Restart::Never {
-            fd::close_numbers(3, self.gear.listen_fds);
+            fd::close_numbers(3, self.options.setup.listen_fds);
         }
         self.forward_signals(init);
     }
 
     /// Tells whether another child follows one that ended like this.
-    fn has_successor(&self, exit: Exit) -> bool {
-        let wanted = match self.pool.policy().restart {
-            Restart::Always => true,
-            Restart::OnFailure => exit != Exit::Code(0),
-            Restart::Never => false,
-        };
-        wanted && !self.is_stopping()
+    const fn has_successor(&self, exit: Exit) -> bool {
+        self.pool.policy().restart.follows(exit) && !self.is_stopping()
     }
 
     /// The child, if there is one.

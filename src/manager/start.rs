@@ -33,8 +33,6 @@ pub(super) struct Gear {
     pub lifeline: Option<OwnedFd>,
     /// The limit of open files at the start, if it had to be raised.
     pub open_files: Option<Rlimit>,
-    /// Descriptors from 3 up that were handed over to be handed on.
-    pub listen_fds: u16,
     handlers: Handlers,
     /// What was let in that was blocked at the start.
     let_in: SignalSet,
@@ -103,29 +101,31 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
     })?;
     let pid = process::own_pid();
     fd::hold_standard().map_err(system("hold the standard descriptors"))?;
-    let listen_fds = fd::count_open(3, options.setup.listen_fds);
     let relayed = if options.setup.output == Output::Relay { relay.workers() } else { 0 };
-    let open_files = allow_descriptors(relayed)?;
+    let mut open_files = allow_descriptors(relayed)?;
     let wake = own_pipe("make the self-pipe")?;
     let reports = own_pipe("make the pipe of reports")?;
     // A worker of this program has nothing else by which to learn of its manager's end, should the signal be lost.
     let (stdin, lifeline) = standard_input(if listens { Stdin::Lifeline } else { options.setup.stdin })?;
     if options.setup.output == Output::Relay {
-        relay.open().map_err(system("make the pipes of the workers"))?;
+        open_pipes(relay, &mut open_files)?;
     }
     // Workers of this program close what is not theirs; the program itself keeps its descriptors as they are.
     if options.setup.close_fds && !listens {
-        fd::close_on_exec_from(i32::from(listen_fds).saturating_add(3));
+        fd::close_on_exec_from(i32::from(options.setup.listen_fds).saturating_add(3));
     }
     if options.subreaper {
         process::adopt_orphans().map_err(system("become a subreaper"))?;
     }
-    rehearse(&options.setup, &alone, open_files, &reports)?;
+    let [out, err] = relay.ends(0);
+    let standard = [stdin.as_ref().map(AsFd::as_fd), out, err];
+    let hands = Hands { standard, open_files, terminal: None, reports: reports.write.as_fd(), shares_files: false };
+    rehearse(&options.setup, &hands, &alone, &reports)?;
     if listens && let Some(name) = options.name {
         title::rename_found(name, "-pm");
     }
     let (handlers, let_in) = (Handlers::NONE, SignalSet::EMPTY);
-    Ok(Gear { alone, pid, wake, reports, stdin, lifeline, open_files, listen_fds, handlers, let_in })
+    Ok(Gear { alone, pid, wake, reports, stdin, lifeline, open_files, handlers, let_in })
 }
 
 fn system(step: &'static str) -> impl Fn(Errno) -> Error {
@@ -137,6 +137,17 @@ fn allow_descriptors(relayed: usize) -> Result<Option<Rlimit>, Error> {
     let relayed = u64::try_from(relayed).unwrap_or(u64::MAX);
     let needed = relayed.saturating_mul(4).saturating_add(OWN_DESCRIPTORS);
     limit::allow_open_files(needed).map_err(|allowed| Error::Descriptors { needed, allowed })
+}
+
+/// Makes the workers' pipes; where descriptors that were there before are in the way, with all room that is allowed.
+fn open_pipes(relay: &mut Relay<'_>, open_files: &mut Option<Rlimit>) -> Result<(), Error> {
+    if relay.open().is_ok() {
+        return Ok(());
+    }
+    relay.close();
+    let before = limit::allow_all_open_files();
+    *open_files = open_files.or(before);
+    relay.open().map_err(system("make the pipes of the workers"))
 }
 
 fn own_pipe(step: &'static str) -> Result<Pipe, Error> {
@@ -160,7 +171,7 @@ fn standard_input(stdin: Stdin) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Er
 }
 
 /// Lets a trial child do the set-up, if it has a step that the kernel may refuse.
-fn rehearse(setup: &Setup<'_>, alone: &Alone, open_files: Option<Rlimit>, reports: &Pipe) -> Result<(), Error> {
+fn rehearse(setup: &Setup<'_>, hands: &Hands<'_>, alone: &Alone, reports: &Pipe) -> Result<(), Error> {
     let refusable = setup.priority != 0
         || setup.limits.iter().any(Option::is_some)
         || setup.oom_score_adj.is_some()
@@ -170,7 +181,5 @@ fn rehearse(setup: &Setup<'_>, alone: &Alone, open_files: Option<Rlimit>, report
     if !refusable {
         return Ok(());
     }
-    let hands =
-        Hands { standard: [None; 3], open_files, terminal: None, reports: reports.write.as_fd(), shares_files: false };
-    child::rehearse(setup, &hands, alone, reports).map_err(Error::Setup)
+    child::rehearse(setup, hands, alone, reports).map_err(Error::Setup)
 }

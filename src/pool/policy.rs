@@ -18,7 +18,8 @@ pub enum Restart {
 
 impl Restart {
     /// Tells whether a worker that ended so by itself gets a successor.
-    pub(super) const fn follows(self, exit: Exit) -> bool {
+    #[must_use]
+    pub const fn follows(self, exit: Exit) -> bool {
         match self {
             Self::Always => true,
             Self::OnFailure => !exit.is_success(),

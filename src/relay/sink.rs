@@ -41,6 +41,8 @@ pub enum Target {
     },
     /// A descriptor that other processes may share: written in pieces that a pipe takes whole, its flags left alone.
     Shared(BorrowedFd<'static>),
+    /// A file on a disk that other processes may share; it takes what it is given, or says why not.
+    SharedFile(BorrowedFd<'static>),
     /// Nowhere.
     None,
 }
@@ -58,6 +60,9 @@ impl Target {
     #[must_use]
     pub fn standard_error() -> Self {
         let shared = fd::standard(2);
+        if fd::is_on_disk(shared) {
+            return Self::SharedFile(shared);
+        }
         fd::reopen_terminal(shared).map_or(Self::Shared(shared), |file| Self::Own { file, path: None })
     }
 
@@ -65,6 +70,7 @@ impl Target {
         match self {
             Self::Own { file, .. } => fd::write(file.as_fd(), bytes),
             Self::Shared(fd) => fd::write_shared(*fd, piece(bytes)),
+            Self::SharedFile(fd) => fd::write(*fd, piece(bytes)),
             Self::None => Ok(bytes.len()),
         }
     }
@@ -78,6 +84,11 @@ fn piece(bytes: &[u8]) -> &[u8] {
     end.and_then(|end| bytes.get(..=end)).unwrap_or(bytes)
 }
 
+/// An error of the target, as an event.
+const fn trouble(step: &'static str, errno: Errno) -> Event<'static> {
+    Event::Trouble { failure: Failure { step, errno: errno.raw_os_error() } }
+}
+
 /// Tells whether a target that gave this error may have room again one day; till then everything is kept.
 const fn is_full(errno: Errno) -> bool {
     matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::IO)
@@ -85,7 +96,6 @@ const fn is_full(errno: Errno) -> bool {
 
 /// Formats events and writes them to a target.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the target or the turn")]
 pub struct Sink<'a> {
     target: Target,
     formatter: Formatter<'a>,
@@ -105,9 +115,8 @@ pub struct Sink<'a> {
     /// Whether the target said since that it has room.
     invited: bool,
     retry_at: Option<Instant>,
-    /// Whether the last write ended within a record.
-    torn: bool,
-    reopen: bool,
+    /// What befell the target and could not be told elsewhere, until it takes records again.
+    untold: Option<Errno>,
 }
 
 impl<'a> Sink<'a> {
@@ -126,8 +135,7 @@ impl<'a> Sink<'a> {
             refusal: None,
             invited: false,
             retry_at: None,
-            torn: false,
-            reopen: false,
+            untold: None,
         }
     }
 
@@ -147,19 +155,23 @@ impl<'a> Sink<'a> {
         self.buffer.len().saturating_sub(self.end)
     }
 
-    /// Moves what waits to the front of the buffer.
+    /// Where the record begins of which a write has taken a part; `start`, if it took whole records alone.
+    fn record_start(&self) -> usize {
+        let written = self.buffer.get(..self.start).unwrap_or_default();
+        written.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1))
+    }
+
+    /// Moves what waits to the front of the buffer, and with it the beginning of a record that was torn.
     fn compact(&mut self) {
-        let start = core::mem::take(&mut self.start);
-        if let Some(used) = self.buffer.get_mut(..self.end).filter(|_| start > 0) {
-            let waiting = used.len().saturating_sub(start);
-            used.copy_within(start.min(used.len()).., 0);
-            self.end = waiting;
+        let from = self.record_start();
+        if let Some(used) = self.buffer.get_mut(..self.end).filter(|_| from > 0) {
+            used.copy_within(from.min(used.len()).., 0);
+            (self.start, self.end) = (self.start.saturating_sub(from), self.end.saturating_sub(from));
         }
     }
 
     /// Writes until nothing waits or the target refuses.
     fn write_out(&mut self) {
-        self.open_anew();
         if self.retry_at.is_some() || (self.is_stuck() && !self.invited) {
             return;
         }
@@ -167,21 +179,15 @@ impl<'a> Sink<'a> {
         while self.start < self.end {
             match self.target.write(self.buffer.get(self.start..self.end).unwrap_or_default()) {
                 Ok(0) | Err(Errno::AGAIN | Errno::INTR) => return self.refuse(Errno::AGAIN),
-                Ok(written) => self.wrote(written),
+                Ok(written) => {
+                    self.start = self.start.saturating_add(written).min(self.end);
+                    (self.invited, self.refusal) = (false, None);
+                }
                 Err(errno) => return self.refuse(errno),
             }
         }
         (self.start, self.end) = (0, 0);
-        self.report_dropped();
-    }
-
-    fn wrote(&mut self, bytes: usize) {
-        self.invited = false;
-        self.start = self.start.saturating_add(bytes).min(self.end);
-        let last = self.start.checked_sub(1).and_then(|last| self.buffer.get(last));
-        self.torn = last != Some(&b'\n');
-        self.refusal = None;
-        self.open_anew();
+        self.report();
     }
 
     /// Tells whether the target was full when it was last written to.
@@ -196,8 +202,13 @@ impl<'a> Sink<'a> {
             // Nobody will ever read this.
             self.discard();
         }
-        if errno != Errno::AGAIN && !known {
-            self.complain(&Event::Trouble { failure: Failure { step: "write the log", errno: errno.raw_os_error() } });
+        if errno == Errno::AGAIN || known {
+            return;
+        }
+        if matches!(self.target, Target::Own { path: Some(_), .. }) {
+            self.complain(&trouble("write the log", errno));
+        } else {
+            self.untold = Some(errno);
         }
     }
 
@@ -219,44 +230,24 @@ impl<'a> Sink<'a> {
         (self.start, self.end) = (0, 0);
     }
 
-    /// Says once that records were lost, where there is room for it again.
-    fn report_dropped(&mut self) {
+    /// Says once, where there is room for it again, what befell the target and how many records were lost.
+    fn report(&mut self) {
+        if let Some(errno) = self.untold.take() {
+            self.event(Level::Error, &trouble("write the log", errno));
+        }
         let records = core::mem::take(&mut self.dropped);
-        if records > 0 && self.refusal.is_none() && !self.append(Level::Warning, &Event::Dropped { records }) {
-            self.dropped = records;
-        }
-    }
-
-    /// Opens the file under its path anew, if that was asked for and no record is torn by it. The old one stays if
-    /// that fails.
-    fn open_anew(&mut self) {
-        let Target::Own { path: Some(path), .. } = self.target else { return };
-        if self.torn || !core::mem::take(&mut self.reopen) {
-            return;
-        }
-        match Target::file(path) {
-            Ok(target) => {
-                self.target = target;
-                self.refusal = None;
-                self.retry_at = None;
-            }
-            Err(errno) => {
-                let failure = Failure { step: "reopen the log", errno: errno.raw_os_error() };
-                self.append(Level::Error, &Event::Trouble { failure });
-            }
+        if records > 0 {
+            self.event(Level::Warning, &Event::Dropped { records });
         }
     }
 
     /// Says on standard error what the log itself cannot say.
     fn complain(&mut self, event: &Event<'_>) {
-        if !matches!(self.target, Target::Own { path: Some(_), .. }) {
-            return;
-        }
         let mut room = [0; 512];
         let mut text = Text::new(&mut room);
         if self.formatter.record(&mut text, &self.stamp, Level::Error, event) {
             // There is no third place to say that this failed.
-            let _ = fd::write_shared(fd::standard(2), text.as_bytes());
+            let _ = Target::standard_error().write(text.as_bytes());
         }
     }
 }
@@ -306,20 +297,28 @@ impl Observer for Sink<'_> {
             (false, _, _) | (true, None, Target::None) => Want::Nothing,
             (true, Some(at), _) => Want::Time(at),
             (true, None, Target::Own { file, .. }) => Want::Writable(file.as_raw_fd()),
-            (true, None, Target::Shared(fd)) => Want::Writable(fd.as_raw_fd()),
+            (true, None, Target::Shared(fd) | Target::SharedFile(fd)) => Want::Writable(fd.as_raw_fd()),
         }
     }
 
     fn close(&mut self) {
         self.discard();
         let records = core::mem::take(&mut self.dropped);
-        if records > 0 {
+        if records > 0 && matches!(self.target, Target::Own { path: Some(_), .. }) {
             self.complain(&Event::Dropped { records });
         }
     }
 
+    /// Opens the file under its path; the old one stays if that fails. A record that was torn is written again, whole.
     fn reopen(&mut self) {
-        self.reopen = true;
-        self.write_out();
+        let Target::Own { path: Some(path), .. } = self.target else { return };
+        match Target::file(path) {
+            Ok(target) => {
+                self.start = self.record_start();
+                (self.target, self.refusal, self.retry_at) = (target, None, None);
+                self.write_out();
+            }
+            Err(errno) => self.event(Level::Error, &trouble("reopen the log", errno)),
+        }
     }
 }

@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_int, c_uint};
 use core::time::Duration;
 
 pub use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags};
 use rustix::io::{FdFlags, IoSlice, IoSliceMut, ReadWriteFlags};
 
 use super::{Errno, Result, answered, checked, last_errno};
@@ -149,6 +149,24 @@ fn open(path: &CStr, flags: c_int) -> Result<OwnedFd> {
     let mode: c_uint = 0o644;
     // SAFETY: the path is a C string, which the call does not keep.
     OwnedFd::new(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC | libc::O_NOCTTY, mode) })
+}
+
+/// Tells whether a descriptor is a file on a disk. Such a file is never called full by poll(2), and some file systems
+/// refuse every write that must not wait.
+#[must_use]
+pub fn is_on_disk(fd: BorrowedFd<'_>) -> bool {
+    let kind = rustix::fs::fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice))
+}
+
+/// Makes reads and writes through the open file behind `fd` wait again, if somebody has made them not.
+pub fn restore_blocking(fd: BorrowedFd<'_>) {
+    if let Ok(flags) = rustix::fs::fcntl_getfl(fd)
+        && flags.contains(OFlags::NONBLOCK)
+    {
+        // It takes any flags that it gave.
+        let _ = rustix::fs::fcntl_setfl(fd, flags.difference(OFlags::NONBLOCK));
+    }
 }
 
 /// Opens the terminal behind `fd` anew, for writing without blocking; `None` where it is none, or without /proc.

@@ -24,6 +24,14 @@ pub fn allow_open_files(needed: u64) -> Result<Option<Rlimit>, u64> {
     Ok(Some(old))
 }
 
+/// Makes room for as many descriptors as this process may ever have, and gives the old limit if it had to be raised.
+#[must_use]
+pub fn allow_all_open_files() -> Option<Rlimit> {
+    let old = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: old.maximum, ..old }).is_ok();
+    (raised && old.current != old.maximum).then_some(old)
+}
+
 /// Puts an old limit of open files back.
 pub fn restore_open_files(old: Rlimit) {
     // A soft limit can always be lowered to what it was.

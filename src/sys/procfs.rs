@@ -48,6 +48,16 @@ fn has_executed(pid: Pid) -> Result<bool> {
     Ok(flags & PF_FORKNOEXEC == 0)
 }
 
+/// Looks whether a signal has stopped a process.
+///
+/// # Errors
+/// As [`catches`].
+pub fn is_stopped(pid: Pid) -> Result<bool> {
+    let mut room = [0; 1024];
+    let state = after_name(read_file(pid, "/stat", &mut room)?).and_then(<[u8]>::first);
+    state.map(|state| *state == b'T').ok_or(Errno::NOENT)
+}
+
 /// Counts the threads of this process.
 ///
 /// # Errors
@@ -69,11 +79,15 @@ pub fn argument_area() -> Result<(usize, usize)> {
     address(45).zip(address(46)).ok_or(Errno::NOENT)
 }
 
-/// Gives the `index`-th field after the command's closing parenthesis, counted from 0; the command may hold anything.
-fn stat_field(stat: &[u8], index: usize) -> Option<u64> {
+/// Gives the fields behind the command, which may hold anything, closing parentheses too.
+fn after_name(stat: &[u8]) -> Option<&[u8]> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let rest = stat.get(name_end..)?.get(2..)?;
-    digits::read(rest.split(|byte| *byte == b' ').nth(index)?, 10)
+    stat.get(name_end..)?.get(2..)
+}
+
+/// Gives the `index`-th field behind the command, counted from 0.
+fn stat_field(stat: &[u8], index: usize) -> Option<u64> {
+    digits::read(after_name(stat)?.split(|byte| *byte == b' ').nth(index)?, 10)
 }
 
 /// Gives what follows `key` up to the end of its line.

@@ -3,8 +3,8 @@
 use core::ffi::CStr;
 
 use cantella::sys::exec::Environment;
-use cantella::sys::process;
 use cantella::sys::start::Strings;
+use cantella::sys::{fd, process};
 use cantella::text::Text;
 
 use super::args;
@@ -51,14 +51,17 @@ pub fn search_path(settings: &Settings<'static>, variables: Strings) -> Option<&
 
 /// The variables by which a program knows that it is meant, of those that came in; under `--init` the child is.
 pub fn own_pid(settings: &Settings<'_>, variables: Strings) -> [Option<&'static str>; 2] {
-    let init = settings.options.init.is_some();
-    ["LISTEN_PID=", "WATCHDOG_PID="].map(|key| Some(key).filter(|key| init && value(variables, key).is_some()))
+    let passed = settings.options.init.is_some() && !settings.env.clear;
+    let named = |key, sign| Some(key).filter(|_| passed && value(variables, sign).is_some());
+    [named("LISTEN_PID=", "LISTEN_FDS="), named("WATCHDOG_PID=", "WATCHDOG_PID=")]
 }
 
-/// How many descriptors were handed over to be handed on: under `--init` all that `LISTEN_FDS` counts.
+/// How many descriptors were handed over to be handed on: under `--init` those that `LISTEN_FDS` counts and that are
+/// there. To be asked before any is opened.
 pub fn listen_fds(settings: &Settings<'_>, variables: Strings) -> u16 {
     let count = value(variables, "LISTEN_FDS=").filter(|_| settings.options.init.is_some());
-    count.and_then(values::number).and_then(|count| u16::try_from(count).ok()).unwrap_or(0)
+    let count = count.and_then(values::number).and_then(|count| u16::try_from(count).ok());
+    fd::count_open(3, count.unwrap_or(0))
 }
 
 /// Gives the value of the variable with this `NAME=`.
