@@ -3,13 +3,15 @@
 //! As one static file, which needs nothing where it runs:
 //! `RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static -C linker=musl-gcc" cargo build --release \
 //! --target x86_64-unknown-linux-gnu --example freestanding`
-#![no_std]
+//!
+//! `cargo test` builds every example too, and with panics that unwind, which no program can do without `std`.
+#![cfg_attr(panic = "abort", no_std)]
 #![no_main]
 
 use core::ffi::{c_char, c_int};
 use core::time::Duration;
 
-use cantella::sys::{fd, process};
+use cantella::sys::fd;
 use cantella::{Context, Lent, Manager, Options, Outcome, Policy, Spawn, Storage};
 
 static STORAGE: Lent<Storage<4>> = Lent::new(Storage::new());
@@ -36,13 +38,14 @@ fn work(context: &mut Context) -> u8 {
     0
 }
 
+#[cfg(panic = "abort")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    process::abort()
+    cantella::sys::process::abort()
 }
 
 /// Named by the unoptimized libcore; with `panic = "abort"` nothing unwinds, and nothing calls it.
 #[expect(unsafe_code, reason = "the linker looks for this name")]
-#[cfg(debug_assertions)]
+#[cfg(all(panic = "abort", debug_assertions))]
 #[unsafe(no_mangle)]
 const extern "C" fn rust_eh_personality() {}
