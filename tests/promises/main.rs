@@ -16,6 +16,7 @@ mod common;
 mod faults;
 mod init;
 mod limits;
+mod mishaps;
 mod options;
 mod output;
 mod pause;
