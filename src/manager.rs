@@ -15,7 +15,7 @@ use crate::relay::{Relay, level};
 use crate::report::Report;
 use crate::signals::SignalSet;
 use crate::sys::fd::{self, AsFd, AsRawFd, PollRow};
-use crate::sys::process::{self, Forked};
+use crate::sys::process::{self, Files, Forked};
 use crate::sys::procfs::{self, Catches};
 use crate::sys::signal;
 use crate::sys::{Errno, child, clock};
@@ -340,13 +340,17 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Forks, the short way where the child will only exec and keeps no foreign descriptor; tells whether it did.
     fn fork(&self) -> (Result<Forked, Errno>, bool) {
-        // What was handed over is closed here as soon as the child is there, which may be before it has its own table.
-        if P::LISTENS || !self.options.setup.close_fds || self.options.setup.listen_fds > 0 {
-            return (process::fork(&self.gear.alone), false);
+        let alone = &self.gear.alone;
+        if P::LISTENS {
+            return (process::fork(alone), false);
         }
-        match process::fork_sharing_files(&self.gear.alone) {
+        // What was handed over is closed here as soon as the child is there, which may be before it has its own table.
+        if !self.options.setup.close_fds || self.options.setup.listen_fds > 0 {
+            return (process::fork_to_exec(alone, Files::Own), false);
+        }
+        match process::fork_to_exec(alone, Files::Shared) {
             // An emulator or a sandbox that knows only the plain way.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => (process::fork(&self.gear.alone), false),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => (process::fork_to_exec(alone, Files::Own), false),
             forked => (forked, true),
         }
     }

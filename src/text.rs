@@ -112,7 +112,7 @@ impl<'a> Text<'a> {
 
     /// Appends a duration as options take it: `1h30m`, `250ms`. Cut to milliseconds; from a minute on, to seconds.
     pub fn duration(&mut self, duration: Duration) {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let millis = duration.as_secs().saturating_mul(1_000).saturating_add(u64::from(duration.subsec_millis()));
         let mut rest = if millis < 60_000 { millis } else { millis.saturating_sub(millis % 1_000) };
         if rest == 0 {
             self.say("0s");

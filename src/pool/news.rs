@@ -49,6 +49,8 @@ impl Signal {
     pub const QUIT: Self = Self(3);
     /// Kill; cannot be caught.
     pub const KILL: Self = Self(9);
+    /// What abort(3) raises.
+    pub const ABRT: Self = Self(6);
     /// First signal left to the user: pause.
     pub const USR1: Self = Self(10);
     /// Second signal left to the user: resume.
@@ -159,7 +161,8 @@ impl Instant {
 
 /// Gives a duration in nanoseconds; as many as fit, where more do not.
 pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    let rest = u64::from(duration.subsec_nanos());
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 /// The name of one worker: a slot and which of the slot's workers.

@@ -30,7 +30,8 @@ impl Stamp {
     ///
     /// Costs next to nothing while the millisecond is the same.
     pub fn set(&mut self, since_origin: Duration) {
-        let millis = u64::try_from(since_origin.as_millis()).unwrap_or(LAST_MILLI).min(LAST_MILLI);
+        let seconds = since_origin.as_secs().saturating_mul(SECOND);
+        let millis = seconds.saturating_add(u64::from(since_origin.subsec_millis())).min(LAST_MILLI);
         if millis != self.millis {
             self.millis = millis;
             self.write();

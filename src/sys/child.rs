@@ -199,7 +199,7 @@ pub fn rehearse(
 ) -> core::result::Result<(), Failed> {
     let manager = super::process::own_pid();
     let failed = |errno: Errno| Failed { step: Step::Exec, errno: errno.raw_os_error() };
-    match super::process::fork(alone).map_err(failed)? {
+    match super::process::fork_to_exec(alone, super::process::Files::Own).map_err(failed)? {
         super::process::Forked::Child => {
             let result = prepare(setup, hands, manager);
             if let Err(failed) = result {

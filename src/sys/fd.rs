@@ -146,9 +146,21 @@ pub fn open_append(path: &CStr) -> Result<OwnedFd> {
 
 /// open(2): no terminal becomes the controlling one, and a file that is made has mode 0644.
 fn open(path: &CStr, flags: c_int) -> Result<OwnedFd> {
-    let mode: c_uint = 0o644;
+    let (flags, mode) = (flags | libc::O_CLOEXEC | libc::O_NOCTTY, 0o644);
     // SAFETY: the path is a C string, which the call does not keep.
-    OwnedFd::new(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC | libc::O_NOCTTY, mode) })
+    let answer = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, mode) };
+    OwnedFd::new(number_of(answer))
+}
+
+/// fcntl(2) with a command that takes a number and no pointer. A descriptor that is not open is an error, not a fault.
+fn control(number: c_int, command: c_int, argument: c_int) -> c_int {
+    // SAFETY: none of the commands that are given here takes a pointer.
+    number_of(unsafe { libc::syscall(libc::SYS_fcntl, number, command, argument) })
+}
+
+/// Narrows what a system call gave: descriptors, flags and -1 all fit.
+fn number_of(answer: libc::c_long) -> c_int {
+    c_int::try_from(answer).unwrap_or(-1)
 }
 
 /// Tells whether a descriptor is a file on a disk. Such a file is never called full by poll(2), and some file systems
@@ -205,8 +217,7 @@ pub fn hold_standard() -> Result<()> {
 }
 
 fn is_open(number: c_int) -> bool {
-    // SAFETY: fcntl with F_GETFD takes no pointer, and a number that is not open is an error, not a fault.
-    checked(unsafe { libc::fcntl(number, libc::F_GETFD) }).is_ok()
+    control(number, libc::F_GETFD, 0) != -1
 }
 
 /// Counts the open descriptors from `first` up, without a gap and `most` at most.
@@ -231,8 +242,7 @@ pub fn standard(number: c_int) -> BorrowedFd<'static> {
 pub fn close_on_exec_from(first: c_int) {
     if close_range(first, CLOSE_RANGE_CLOEXEC).is_err() {
         for_each_number(first, |number| {
-            // SAFETY: fcntl with F_SETFD takes no pointer, and a number that is not open is an error, not a fault.
-            unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+            control(number, libc::F_SETFD, libc::FD_CLOEXEC);
         });
     }
 }
@@ -304,8 +314,7 @@ pub fn unshare_below(first: c_int) -> Result<()> {
 /// `MFILE` when there is none, `INVAL` when the limit of open files forbids any.
 #[expect(clippy::needless_pass_by_value, reason = "it is given up")]
 pub fn move_up(fd: OwnedFd, least: c_int) -> Result<OwnedFd> {
-    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes no pointer.
-    OwnedFd::new(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) })
+    OwnedFd::new(control(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least))
 }
 
 /// Calls `act` with every number from `first` up that could be an open descriptor.
@@ -434,5 +443,6 @@ pub fn poll(rows: &mut [PollRow], timeout: Option<Duration>) -> Result<()> {
 
 /// Rounds up to whole milliseconds, so that a deadline has passed when poll says so.
 fn millis(time: Duration) -> c_int {
-    c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
+    let rest = u64::from(time.subsec_nanos().div_ceil(1_000_000));
+    c_int::try_from(time.as_secs().saturating_mul(1_000).saturating_add(rest)).unwrap_or(c_int::MAX)
 }

@@ -9,6 +9,7 @@ use core::mem::MaybeUninit;
 use super::alone::Alone;
 use super::{Errno, Result, answered, checked, signal};
 use crate::pool::{Exit, Pid, Signal};
+use crate::signals::SignalSet;
 
 /// Which of the two a fork has made of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,11 @@ pub fn fork(_alone: &Alone) -> Result<Forked> {
 
 /// Ends the calling process by SIGABRT.
 pub fn abort() -> ! {
-    // SAFETY: abort takes no pointer and does not return.
-    unsafe { libc::abort() }
+    // Should even this fail, the code is the one that a shell gives for it.
+    let _ = signal::set_ignored(Signal::ABRT, false);
+    signal::set_mask(SignalSet::EMPTY);
+    signal::raise(Signal::ABRT);
+    exit(134)
 }
 
 /// Gives the pid of the calling process.
@@ -87,15 +91,23 @@ pub fn lead_group(pid: Pid) -> Result<()> {
     checked(unsafe { libc::setpgid(pid.get(), pid.get()) }).map(|_| ())
 }
 
-/// Forks a child that shares the table of descriptors with its parent until it calls [`fd::unshare_below`](super::fd::unshare_below).
-///
-/// To copy thousands of descriptors and close them at exec costs as much as the rest of a fork. The child must open and
-/// close nothing before it has a table of its own, and run nothing that libc keeps a record of: it is for exec alone.
+/// Whose descriptors a child of [`fork_to_exec`] begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// Copies of its parent's.
+    Own,
+    /// Its parent's, until it calls [`fd::unshare_below`](super::fd::unshare_below); it must open and close nothing before.
+    ///
+    /// To copy thousands of descriptors and close them at exec costs as much as the rest of a fork.
+    Shared,
+}
+
+/// Forks past libc a child that runs nothing that libc keeps a record of: it is for exec alone.
 ///
 /// # Errors
 /// As [`fork`].
-pub fn fork_sharing_files(_alone: &Alone) -> Result<Forked> {
-    let flags = libc::CLONE_FILES | libc::SIGCHLD;
+pub fn fork_to_exec(_alone: &Alone, files: Files) -> Result<Forked> {
+    let flags = libc::SIGCHLD | if files == Files::Shared { libc::CLONE_FILES } else { 0 };
     // SAFETY: without CLONE_VM this is a fork: the child gets a copy of the memory and goes on on a copy of this stack.
     let answer = answered(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
     let pid = i32::try_from(answer).map_err(|_| Errno::RANGE)?;
