@@ -1,24 +1,19 @@
 //! The names of signals, both ways: for messages, and as options write them. And sets of signals.
 
+use core::str::from_utf8;
+
 use crate::pool::Signal;
 
-/// The names of signals 1 to 31, in the order of their numbers.
+/// The names of signals 1 to 64, in the order of their numbers. The C library keeps 32 and 33 for itself.
 ///
 /// # References
 /// signal(7), the column of x86 and ARM.
-static NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
-];
-
-/// The names of the real-time signals, 34 to 64. The C library keeps 32 and 33 for itself.
-static REAL_TIME: [&str; 31] = [
-    "RTMIN", "RTMIN+1", "RTMIN+2", "RTMIN+3", "RTMIN+4", "RTMIN+5", "RTMIN+6", "RTMIN+7", "RTMIN+8", "RTMIN+9",
-    "RTMIN+10", "RTMIN+11", "RTMIN+12", "RTMIN+13", "RTMIN+14", "RTMIN+15", "RTMIN+16", "RTMIN+17", "RTMIN+18",
-    "RTMIN+19", "RTMIN+20", "RTMIN+21", "RTMIN+22", "RTMIN+23", "RTMIN+24", "RTMIN+25", "RTMIN+26", "RTMIN+27",
-    "RTMIN+28", "RTMIN+29", "RTMIN+30",
-];
+static NAMES: &[u8] = b"\
+    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP \
+    TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS - - RTMIN RTMIN+1 RTMIN+2 RTMIN+3 \
+    RTMIN+4 RTMIN+5 RTMIN+6 RTMIN+7 RTMIN+8 RTMIN+9 RTMIN+10 RTMIN+11 RTMIN+12 RTMIN+13 RTMIN+14 \
+    RTMIN+15 RTMIN+16 RTMIN+17 RTMIN+18 RTMIN+19 RTMIN+20 RTMIN+21 RTMIN+22 RTMIN+23 RTMIN+24 \
+    RTMIN+25 RTMIN+26 RTMIN+27 RTMIN+28 RTMIN+29 RTMIN+30";
 
 /// Second names that other programs know some signals by.
 static ALIASES: [(&[u8], u8); 3] = [(b"IOT", 6), (b"CLD", 17), (b"POLL", 29)];
@@ -29,10 +24,13 @@ const RTMIN: u8 = 34;
 /// Gives a signal's name without `SIG`; `None` for 32 and 33, which have none.
 #[must_use]
 pub fn name(signal: Signal) -> Option<&'static str> {
-    let number = signal.get();
-    let usual = number.checked_sub(1).and_then(|row| NAMES.get(usize::from(row)));
-    let real_time = || number.checked_sub(RTMIN).and_then(|row| REAL_TIME.get(usize::from(row)));
-    usual.or_else(real_time).copied()
+    let row = usize::from(signal.get()).checked_sub(1)?;
+    from_utf8(names().nth(row)?).ok().filter(|name| *name != "-")
+}
+
+/// Walks over the names.
+fn names() -> impl Iterator<Item = &'static [u8]> {
+    NAMES.split(|byte| *byte == b' ')
 }
 
 /// Reads a signal as options write it: `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-3`; `None` for anything else.
@@ -49,7 +47,7 @@ fn named(name: &[u8]) -> Option<Signal> {
     if let Some(offset) = name.strip_prefix(b"RTMIN") {
         return RTMIN.checked_add(offset_after(b'+', offset)?).and_then(real_time);
     }
-    let usual = || (1..).zip(NAMES).find(|(_, usual)| usual.as_bytes() == name).map(|(number, _)| number);
+    let usual = || (1..32).zip(names()).find(|(_, usual)| *usual == name).map(|(number, _)| number);
     let alias = || ALIASES.iter().find(|(alias, _)| *alias == name).map(|&(_, number)| number);
     usual().or_else(alias).and_then(Signal::new)
 }
