@@ -94,6 +94,8 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// # Errors
     /// What stands in the way; the process is as it was then.
     #[expect(clippy::needless_pass_by_value, reason = "the table is lent for good")]
+    // Inlined, it would move its many fields one by one.
+    #[inline(never)]
     pub fn new(options: &'a Options<'a>, table: Table<'a>, program: P, observer: O) -> Result<Self, Error> {
         let now = clock::monotonic();
         let mut relay =
