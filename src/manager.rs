@@ -9,6 +9,7 @@ use crate::observe::{Cause, Event, Failure, Observer, Want, Worker};
 use crate::options::{KillMode, Options};
 use crate::pool::{
     Action, Clock, Exit, Instant, News, Outcome, Phase, Pid, Pool, Request, Signal, Slot, SlotId, State, Told, Why,
+    sooner,
 };
 use crate::program::{Birth, Program};
 use crate::relay::{Relay, level};
@@ -214,7 +215,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let retry = if let Want::Time(at) = want { Some(at) } else { None };
         let again = core::mem::take(&mut self.again) || self.children || (ready && self.relay.is_holding());
         let again = again.then_some(self.now);
-        let due = [self.due, show, retry, again].into_iter().flatten().min();
+        let due = [self.due, show, retry, again].into_iter().fold(None, sooner);
         self.due = due;
         let left = due.map(|due| due.since(self.clock.pool_time(clock::monotonic())));
         (self.rows, left)
@@ -223,7 +224,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Waits for news, for `timeout` at most.
     fn sleep(&mut self, timeout: Option<Duration>) {
         let (_, left) = self.expect();
-        let limit = [left, timeout].into_iter().flatten().min();
+        let limit = sooner(left, timeout);
         if fd::poll(self.rows, limit).is_err() {
             // No memory for the kernel's own table: a short nap, then a look at everything that may have news.
             let _ = fd::poll(&mut [], Some(limit.unwrap_or(STUMBLE).min(STUMBLE)));

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Manager;
 use crate::observe::{Observer, Want};
-use crate::pool::Pid;
+use crate::pool::{Pid, sooner};
 use crate::program::Program;
 
 impl<P: Program, O: Observer> Manager<'_, P, O> {
@@ -13,7 +13,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         let init = self.options.init.as_ref();
         let allowed = init.map_or(self.options.policy.stop_timeout, |init| init.drain);
         let own_end = allowed.map(|allowed| self.now.after(allowed));
-        let until = [self.stop_by, own_end].into_iter().flatten().min();
+        let until = sooner(self.stop_by, own_end);
         let adopts = self.gear.pid == Pid::INIT || self.options.subreaper;
         if adopts && self.options.reap_all && allowed != Some(Duration::ZERO) {
             self.drain_strays(until);

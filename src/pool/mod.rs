@@ -26,7 +26,7 @@ mod state;
 mod survey;
 
 pub use clock::Clock;
-pub use news::{Action, Exit, Instant, News, Outcome, Pid, Request, Signal, SlotId, Why};
+pub use news::{Action, Exit, Instant, News, Outcome, Pid, Request, Signal, SlotId, Why, sooner};
 pub use phase::Phase;
 pub use policy::{GiveUp, Policy, PolicyError, Restart};
 pub use slot::Slot;
@@ -139,7 +139,7 @@ impl<'a> Pool<'a> {
             return action;
         }
         let deadlines = [survey.until, self.phase.until(), birth.map(|turn| turn.at), retirement.map(|turn| turn.at)];
-        Action::Wait { until: deadlines.into_iter().flatten().min() }
+        Action::Wait { until: deadlines.into_iter().fold(None, sooner) }
     }
 
     /// Finds the live worker that is this process.

@@ -159,6 +159,15 @@ impl Instant {
     }
 }
 
+/// Gives the earlier of two deadlines, or the shorter of two times; `None` is none.
+#[must_use]
+pub fn sooner<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (deadline, None) | (None, deadline) => deadline,
+    }
+}
+
 /// Gives a duration in nanoseconds; as many as fit, where more do not.
 pub(super) fn nanos(duration: Duration) -> u64 {
     let rest = u64::from(duration.subsec_nanos());

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::backoff::spread;
 use super::chance::Share;
-use super::news::{Action, Exit, Instant, Pid, Signal, SlotId, Why, nanos};
+use super::news::{Action, Exit, Instant, Pid, Signal, SlotId, Why, nanos, sooner};
 use super::phase::Phase;
 use super::policy::Policy;
 use super::state::{State, Told};
@@ -369,12 +369,4 @@ impl Slot {
 /// Tells whether a deadline is there and over.
 fn passed(deadline: Option<Instant>, now: Instant) -> bool {
     deadline.is_some_and(|at| at <= now)
-}
-
-/// Gives the earlier of two deadlines.
-pub(super) fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (deadline, None) | (None, deadline) => deadline,
-    }
 }

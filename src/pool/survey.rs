@@ -1,8 +1,8 @@
 //! What one pass over the table gathers, when no slot is owed anything by itself.
 
-use super::news::Instant;
+use super::news::{Instant, sooner};
 use super::policy::Policy;
-use super::slot::{Slot, sooner};
+use super::slot::Slot;
 
 /// A slot and the time when it has its turn; the earliest comes first, then the lowest slot.
 #[derive(Clone, Copy, Debug)]

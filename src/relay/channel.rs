@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::PART;
 use super::lines::{Lines, Part};
 use crate::observe::{Event, Level, Observer, Stream, Worker};
-use crate::pool::{Instant, Pid, SlotId};
+use crate::pool::{Instant, Pid, SlotId, sooner};
 use crate::sys::Result;
 use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, Pipe, PollRow};
 
@@ -332,7 +332,7 @@ impl<'a> Relay<'a> {
     /// Moves the next showing forward, if this line is the first that will have waited too long.
     fn show_later(&mut self, since: Option<Instant>) {
         let at = since.map(|since| since.after(PATIENCE));
-        self.show_at = [self.show_at, at].into_iter().flatten().min();
+        self.show_at = sooner(self.show_at, at);
     }
 
     fn for_each_place(&mut self, mut act: impl FnMut(&mut Self, Place)) {

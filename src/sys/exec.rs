@@ -41,22 +41,20 @@ impl Environment {
         Self { rows, used: 0 }
     }
 
-    /// Adds `NAME=VALUE`; tells whether there was room.
-    #[must_use]
-    pub fn add(&mut self, variable: &'static CStr) -> bool {
+    /// Adds `NAME=VALUE`; `None`: there is no room.
+    pub fn add(&mut self, variable: &'static CStr) -> Option<()> {
         self.put(variable, MAX_EXTRA)
     }
 
     /// Adds a variable if `spare` rows and the end of the array stay free.
-    fn put(&mut self, variable: &CStr, spare: usize) -> bool {
-        let free = self.rows.get_mut(self.used..).unwrap_or_default();
-        let Some((row, rest)) = free.split_first_mut() else { return false };
+    fn put(&mut self, variable: &CStr, spare: usize) -> Option<()> {
+        let (row, rest) = self.rows.get_mut(self.used..)?.split_first_mut()?;
         if rest.len() <= spare {
-            return false;
+            return None;
         }
         *row = Word(variable.as_ptr());
         self.used = self.used.saturating_add(1);
-        true
+        Some(())
     }
 }
 
@@ -72,7 +70,7 @@ pub fn execute<'a>(
     shell_scripts: bool,
 ) -> Errno {
     for variable in extra {
-        if !environment.put(variable, 0) {
+        if environment.put(variable, 0).is_none() {
             return Errno::TOOBIG;
         }
     }

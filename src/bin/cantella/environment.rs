@@ -13,34 +13,64 @@ use super::settings::{Fault, Settings, Usage};
 use super::table::is_twin;
 use super::values;
 
-/// Variables by which a service manager speaks to the process that it started itself.
-const SERVICE: [&[u8]; 3] = [b"NOTIFY_SOCKET", b"WATCHDOG_USEC", b"WATCHDOG_PID"];
-/// Variables that say which descriptors were handed over.
-const LISTEN: [&[u8]; 3] = [b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES"];
-/// Variables that name the worker; those of an outer manager are not passed on.
-const WORKER: [&[u8]; 4] =
-    [b"CANTELLA_WORKER_SLOT", b"CANTELLA_WORKER_GENERATION", b"CANTELLA_WORKER_POOL", b"CANTELLA_MANAGER_PID"];
+/// Whom a variable is meant for that not every worker gets.
+#[derive(Clone, Copy)]
+enum For {
+    /// A worker of an outer manager, by which it knows who it is.
+    Worker,
+    /// The process that a service manager started itself.
+    Service,
+    /// That process alone, whose pid it holds.
+    ServicePid,
+    /// Who gets the descriptors that were handed over.
+    Listener,
+    /// That process alone, whose pid it holds.
+    ListenerPid,
+}
+
+static RESERVED: [(&[u8], For); 10] = [
+    (b"CANTELLA_WORKER_SLOT", For::Worker),
+    (b"CANTELLA_WORKER_GENERATION", For::Worker),
+    (b"CANTELLA_WORKER_POOL", For::Worker),
+    (b"CANTELLA_MANAGER_PID", For::Worker),
+    (b"NOTIFY_SOCKET", For::Service),
+    (b"WATCHDOG_USEC", For::Service),
+    (b"WATCHDOG_PID", For::ServicePid),
+    (b"LISTEN_FDS", For::Listener),
+    (b"LISTEN_FDNAMES", For::Listener),
+    (b"LISTEN_PID", For::ListenerPid),
+];
 
 /// Puts the workers' environment together.
 ///
 /// # Errors
 /// There are too many variables.
 pub fn build(settings: &Settings<'static>, variables: Strings) -> Result<Environment, Usage<'static>> {
-    let too_many =
-        || settings.usage(args::subject(settings, "env"), None, Fault::Rule("more than 4096 environment variables"));
+    gather(settings, variables).ok_or_else(|| {
+        settings.usage(args::subject(settings, "env"), None, Fault::Rule("more than 4096 environment variables"))
+    })
+}
+
+fn gather(settings: &Settings<'static>, variables: Strings) -> Option<Environment> {
     let edits = settings.env.entries();
     // All of them, those of the command line, and the two that name pool and manager.
-    let most = variables.iter().count().saturating_add(edits.len()).saturating_add(2);
-    let mut environment = memory::environment(most).ok_or_else(too_many)?;
-    let inherited = variables.iter().filter(|variable| !settings.env.clear && passes(settings, variable));
-    let kept = inherited.filter(|variable| edits.iter().all(|edit| name(edit) != name(variable)));
-    let named = (!settings.habits.plain_environment).then(|| names(settings)).into_iter().flatten().flatten();
-    for variable in kept.chain(edits.iter().copied()).chain(named) {
-        if !environment.add(variable) {
-            return Err(too_many());
+    let inherited = variables.iter().fold(0_usize, |count, _| count.saturating_add(1));
+    let mut environment = memory::environment(inherited.saturating_add(edits.len()).saturating_add(2))?;
+    for variable in variables {
+        let replaced = settings.env.clear || edits.iter().any(|edit| name(edit) == name(variable));
+        if !replaced && passes(settings, variable) {
+            environment.add(variable)?;
         }
     }
-    Ok(environment)
+    for variable in edits {
+        environment.add(variable)?;
+    }
+    if !settings.habits.plain_environment {
+        environment.add(pair("CANTELLA_WORKER_POOL=", |text| text.say(settings.options.pool))?)?;
+        let pid = process::own_pid().get().unsigned_abs();
+        environment.add(pair("CANTELLA_MANAGER_PID=", |text| text.number(u64::from(pid)))?)?;
+    }
+    Some(environment)
 }
 
 /// Gives the PATH on which COMMAND is looked up: the one that the worker gets, else the manager's own.
@@ -71,33 +101,24 @@ fn value(variables: Strings, key: &str) -> Option<&'static [u8]> {
 
 /// Tells whether a variable of the manager's environment is meant for the worker too.
 fn passes(settings: &Settings<'_>, variable: &CStr) -> bool {
-    let name = name(variable);
-    let init = settings.options.init.is_some();
-    let listen = init || !settings.options.setup.close_fds;
-    if init && matches!(name, b"LISTEN_PID" | b"WATCHDOG_PID") {
-        // The child gets its own.
-        return false;
+    let (init, plain) = (settings.options.init.is_some(), settings.habits.plain_environment);
+    match values::choice(name(variable), &RESERVED) {
+        // The child of an init gets a pid of its own.
+        Some(For::ServicePid | For::ListenerPid) if init => false,
+        Some(For::Worker) => plain,
+        Some(For::Service | For::ServicePid) => plain || init,
+        Some(For::Listener | For::ListenerPid) => plain || init || !settings.options.setup.close_fds,
+        None => plain || !is_twin(variable),
     }
-    let service = !init && SERVICE.contains(&name);
-    let handed_over = !listen && LISTEN.contains(&name);
-    settings.habits.plain_environment || !(WORKER.contains(&name) || service || handed_over || is_twin(variable))
 }
 
-/// The two variables that are the same for all workers.
-fn names(settings: &Settings<'_>) -> [Option<&'static CStr>; 2] {
-    let pool = memory::text().and_then(|room| {
-        let mut text = Text::new(room);
-        text.say("CANTELLA_WORKER_POOL=");
-        text.say(settings.options.pool);
-        CStr::from_bytes_until_nul(room).ok()
-    });
-    let manager = memory::text().and_then(|room| {
-        let mut text = Text::new(room);
-        text.say("CANTELLA_MANAGER_PID=");
-        text.number(u64::from(process::own_pid().get().unsigned_abs()));
-        CStr::from_bytes_until_nul(room).ok()
-    });
-    [pool, manager]
+/// Writes a variable, which both parts fit in.
+fn pair(name: &str, value: impl FnOnce(&mut Text<'_>)) -> Option<&'static CStr> {
+    let room = memory::text()?;
+    let mut text = Text::new(room);
+    text.say(name);
+    value(&mut text);
+    CStr::from_bytes_until_nul(room).ok()
 }
 
 /// The name of a variable.

@@ -19,8 +19,8 @@ use cantella::sys::{Errno, process, signal, title};
 use super::args;
 use super::environment;
 use super::memory;
-use super::settings::{Fault, Log, Settings, Subject, Usage};
-use super::users;
+use super::settings::{Fault, Log, Settings, Subject, Usage, UserSpec};
+use super::users::{self, Missing};
 
 /// Why `--name` cannot be had.
 const TOO_LONG: &str = "at most 4096 arguments of 65536 bytes in all can make room for a name";
@@ -134,15 +134,16 @@ const fn code(outcome: Outcome) -> u8 {
 
 /// Finds the file of COMMAND, before the directory is changed and before anything is started.
 fn find(settings: &Settings<'static>, arguments: Strings, variables: Strings) -> Result<&'static CStr, Usage<'static>> {
-    let command = arguments.iter().nth(settings.command).unwrap_or(c"");
-    let usage =
-        |code, rule| Usage { code, ..settings.usage(Subject::Word(command.to_bytes()), None, Fault::Rule(rule)) };
+    let command = arguments.skip(settings.command).iter().next().unwrap_or_default();
     let search = environment::search_path(settings, variables);
     let absolute = settings.options.setup.directory.is_some();
-    let room = memory::path().ok_or_else(|| usage(settings.codes.usage, "no memory is left"))?;
-    exec::find(command, search, absolute, room).map_err(|errno| match errno {
-        Errno::NOENT => usage(settings.codes.not_found, "command not found"),
-        _ => usage(settings.codes.not_executable, "command cannot be executed"),
+    let found = memory::path().map_or(Err(Errno::NOMEM), |room| exec::find(command, search, absolute, room));
+    found.map_err(|errno| {
+        let (code, rule) = match errno {
+            Errno::NOENT => (settings.codes.not_found, "command not found"),
+            _ => (settings.codes.not_executable, "command cannot be executed"),
+        };
+        Usage { code, ..settings.usage(Subject::Word(command.to_bytes()), None, Fault::Rule(rule)) }
     })
 }
 
@@ -163,11 +164,14 @@ fn open_log(settings: &Settings<'static>) -> Result<Sink<'static>, Usage<'static
 /// Looks the user up in /etc/passwd and /etc/group, if one is named.
 fn look_up(settings: &Settings<'static>) -> Result<Option<User>, Usage<'static>> {
     let Some(user) = &settings.user else { return Ok(None) };
-    let usage = |rule| settings.usage(args::subject(settings, "user"), Some(user.text.to_bytes()), Fault::Rule(rule));
+    find_user(user).map(Some).map_err(|rule| fault(settings, "user", Some(user.text), Fault::Rule(rule)))
+}
+
+fn find_user(user: &UserSpec<'_>) -> Result<User, &'static str> {
     let room = memory::accounts().unwrap_or_default();
-    let (passwd, room) = read_file(c"/etc/passwd", room).ok_or_else(|| usage("/etc/passwd is too large"))?;
-    let (group, _) = read_file(c"/etc/group", room).ok_or_else(|| usage("/etc/group is too large"))?;
-    users::resolve(user, passwd, group).map(Some).map_err(|missing| usage(missing.reason()))
+    let (passwd, room) = read_file(c"/etc/passwd", room).ok_or("/etc/passwd is too large")?;
+    let (group, _) = read_file(c"/etc/group", room).ok_or("/etc/group is too large")?;
+    users::resolve(user, passwd, group).map_err(Missing::reason)
 }
 
 /// Reads a file into the front of `room` and gives that and the rest; an absent file is empty. `None`: it does not fit.

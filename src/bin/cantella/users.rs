@@ -40,59 +40,57 @@ impl Missing {
 /// # Errors
 /// [`Missing`] says what the two files lack.
 pub fn resolve(spec: &UserSpec<'_>, passwd: &[u8], group: &[u8]) -> Result<User, Missing> {
-    let entry = entries(passwd).find_map(|fields| user_entry(&fields, spec.user));
-    let uid = match (spec.user, &entry) {
-        (Id::Number(uid), _) => uid,
-        (Id::Name(_), Some(entry)) => entry.uid,
-        (Id::Name(_), None) => return Err(Missing::User),
+    let entry = find(passwd, &mut |fields| is_user(fields, spec.user));
+    let [name, uid, gid] = entry.map_or([None; 3], |[name, _, uid, gid]| [Some(name), Some(uid), Some(gid)]);
+    let uid = match spec.user {
+        Id::Number(uid) => uid,
+        Id::Name(_) => uid.and_then(values::id).ok_or(Missing::User)?,
     };
-    let gid = match (spec.group, &entry) {
-        (Some(Id::Number(gid)), _) => gid,
-        (Some(Id::Name(name)), _) => group_named(group, name).ok_or(Missing::Group)?,
-        (None, Some(entry)) => entry.gid,
-        (None, None) => return Err(Missing::GroupOfNumber),
+    let gid = match spec.group {
+        Some(Id::Number(gid)) => gid,
+        Some(Id::Name(name)) => group_named(group, name).ok_or(Missing::Group)?,
+        None => gid.and_then(values::id).ok_or(Missing::GroupOfNumber)?,
     };
     let mut user = User { uid, gid, groups: [0; MAX_GROUPS], group_count: 0 };
-    add_group(&mut user, gid)?;
-    let name = entry.map_or(&b""[..], |entry| entry.name);
-    for gid in entries(group).filter_map(|fields| membership(&fields, name)) {
-        add_group(&mut user, gid)?;
-    }
-    Ok(user)
-}
-
-/// A line of /etc/passwd.
-struct Entry<'t> {
-    name: &'t [u8],
-    uid: u32,
-    gid: u32,
+    let mut room = add_group(&mut user, gid);
+    let overfull = find(group, &mut |fields| {
+        if let Some(gid) = membership(fields, name.unwrap_or_default()) {
+            room = add_group(&mut user, gid);
+        }
+        room.is_none()
+    });
+    if overfull.is_some() { Err(Missing::Room) } else { Ok(user) }
 }
 
 /// The fields that count: name, password, id, and what follows it up to the next colon.
 type Fields<'t> = [&'t [u8]; 4];
 
-/// Splits a file into the fields of its lines. What begins with `#` is a comment, with `+` or `-` a NIS entry.
-fn entries(text: &[u8]) -> impl Iterator<Item = Fields<'_>> {
-    text.split(|byte| *byte == b'\n').filter_map(|line| {
-        let mut fields = line.split(|byte| *byte == b':');
-        let name = fields.next().filter(|name| !matches!(name, [] | [b'#' | b'+' | b'-', ..]))?;
-        Some([name, fields.next()?, fields.next()?, fields.next()?])
-    })
+/// Finds the first line of a file whose fields are such. What begins with `#` is a comment, with `+` or `-` a NIS entry.
+fn find<'t>(text: &'t [u8], is_it: &mut dyn FnMut(&Fields<'t>) -> bool) -> Option<Fields<'t>> {
+    let mut lines = text.split(|byte| *byte == b'\n').filter_map(fields);
+    lines.find(is_it)
 }
 
-/// Reads a line of /etc/passwd, if it is this user's.
-fn user_entry<'t>(&[name, _, uid, gid]: &Fields<'t>, user: Id<'_>) -> Option<Entry<'t>> {
-    let entry = Entry { name, uid: values::id(uid)?, gid: values::id(gid)? };
-    let wanted = match user {
-        Id::Number(uid) => entry.uid == uid,
-        Id::Name(name) => entry.name == name,
-    };
-    wanted.then_some(entry)
+/// Splits a line into its fields.
+fn fields(line: &[u8]) -> Option<Fields<'_>> {
+    let mut fields = line.split(|byte| *byte == b':');
+    let name = fields.next().filter(|name| !matches!(name, [] | [b'#' | b'+' | b'-', ..]))?;
+    Some([name, fields.next()?, fields.next()?, fields.next()?])
+}
+
+/// Tells whether a line of /etc/passwd is this user's.
+fn is_user(&[name, _, uid, gid]: &Fields<'_>, user: Id<'_>) -> bool {
+    match (user, values::id(uid), values::id(gid)) {
+        (Id::Number(wanted), Some(uid), Some(_)) => uid == wanted,
+        (Id::Name(wanted), Some(_), Some(_)) => name == wanted,
+        (Id::Number(_) | Id::Name(_), _, _) => false,
+    }
 }
 
 /// Finds a group's number.
 fn group_named(text: &[u8], wanted: &[u8]) -> Option<u32> {
-    entries(text).find_map(|[name, _, gid, _]| values::id(gid).filter(|_| name == wanted))
+    let [_, _, gid, _] = find(text, &mut |&[name, _, gid, _]| name == wanted && values::id(gid).is_some())?;
+    values::id(gid)
 }
 
 /// Gives the group of a line of /etc/group, if this user is a member.
@@ -101,12 +99,12 @@ fn membership(&[_, _, gid, members]: &Fields<'_>, user: &[u8]) -> Option<u32> {
     values::id(gid).filter(|_| member)
 }
 
-/// Adds a group unless it is there.
-fn add_group(user: &mut User, gid: u32) -> Result<(), Missing> {
-    let known = user.groups.get(..user.group_count).unwrap_or_default().contains(&gid);
+/// Adds a group unless it is there; `None`: there is no room.
+fn add_group(user: &mut User, gid: u32) -> Option<()> {
+    let known = user.groups.get(..user.group_count)?.contains(&gid);
     if !known {
-        *user.groups.get_mut(user.group_count).ok_or(Missing::Room)? = gid;
+        *user.groups.get_mut(user.group_count)? = gid;
         user.group_count = user.group_count.saturating_add(1);
     }
-    Ok(())
+    Some(())
 }
