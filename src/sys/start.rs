@@ -33,6 +33,12 @@ impl Strings {
         Iter { next: self.first }
     }
 
+    /// Counts the strings.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.iter().fold(0, |count, _| count.saturating_add(1))
+    }
+
     /// Gives the array that begins `count` strings later, or at the end if there are fewer.
     #[must_use]
     pub fn skip(self, count: usize) -> Self {

@@ -54,8 +54,8 @@ pub fn build(settings: &Settings<'static>, variables: Strings) -> Result<Environ
 fn gather(settings: &Settings<'static>, variables: Strings) -> Option<Environment> {
     let edits = settings.env.entries();
     // All of them, those of the command line, and the two that name pool and manager.
-    let inherited = variables.iter().fold(0_usize, |count, _| count.saturating_add(1));
-    let mut environment = memory::environment(inherited.saturating_add(edits.len()).saturating_add(2))?;
+    let most = variables.count().saturating_add(edits.len()).saturating_add(2);
+    let mut environment = memory::environment(most)?;
     for variable in variables {
         let replaced = settings.env.clear || edits.iter().any(|edit| name(edit) == name(variable));
         if !replaced && passes(settings, variable) {

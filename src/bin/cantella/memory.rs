@@ -61,7 +61,7 @@ pub fn environment(variables: usize) -> Option<Environment> {
 
 /// Copies the arguments, with `name` in the place of the one at `index`.
 pub fn copy(arguments: Strings, index: usize, name: &str) -> Option<Strings> {
-    let rows = arguments.iter().count().min(MAX_ARGUMENTS).saturating_add(1);
+    let rows = arguments.count().min(MAX_ARGUMENTS).saturating_add(1);
     title::copy(arguments, index, name, MEMORY.rows(rows, || Word::END)?, MEMORY.bytes(MAX_BYTES, 1)?)
 }
 
