@@ -225,11 +225,14 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     fn sleep(&mut self, timeout: Option<Duration>) {
         let (_, left) = self.expect();
         let limit = sooner(left, timeout);
-        if fd::poll(self.rows, limit).is_err() {
+        match fd::poll(self.rows, limit) {
+            Ok(false) => {}
+            // What the self-pipe would say the next time is known already.
+            Ok(true) => assume_news(self.rows.get_mut(..=WAKE).unwrap_or_default()),
             // No memory for the kernel's own table: a short nap, then a look at everything that may have news.
-            let _ = fd::poll(&mut [], Some(limit.unwrap_or(STUMBLE).min(STUMBLE)));
-            for row in self.rows.iter_mut() {
-                row.revents = row.events;
+            Err(_) => {
+                let _ = fd::poll(&mut [], Some(limit.unwrap_or(STUMBLE).min(STUMBLE)));
+                assume_news(self.rows);
             }
         }
     }
@@ -459,5 +462,12 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Tells whether each worker leads a process group of its own.
     const fn leads_group(&self) -> bool {
         self.options.setup.detach || self.options.setup.process_group
+    }
+}
+
+/// Takes each row for one that has what it waits for; a look that finds nothing is no harm.
+fn assume_news(rows: &mut [PollRow]) {
+    for row in rows {
+        row.revents = row.events;
     }
 }

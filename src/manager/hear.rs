@@ -8,6 +8,7 @@ use crate::program::Program;
 use crate::relay::level;
 use crate::report::Report;
 use crate::signals::SignalSet;
+use crate::sys::Errno;
 use crate::sys::fd::{self, AsFd};
 use crate::sys::process::{self, Seen};
 use crate::sys::signal::{self, Received};
@@ -92,7 +93,9 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             match process::look(self.options.init.is_some()) {
                 Ok(Some(Seen::Ended(pid, exit))) => self.bury(pid, exit),
                 Ok(Some(Seen::Stopped(pid, signal))) => self.suspend(pid, signal),
-                Ok(None) | Err(_) => return,
+                Ok(None) | Err(Errno::CHILD) => return,
+                // No answer is no reason to forget the question.
+                Err(_) => break,
             }
         }
         self.children = true;

@@ -365,7 +365,8 @@ pub fn write_shared(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
     // An offset of -1 means the file's own position.
     let row = [IoSlice::new(bytes)];
     match rustix::io::retry_on_intr(|| rustix::io::pwritev2(fd, &row, u64::MAX, ReadWriteFlags::NOWAIT)) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => write_when_writable(fd, bytes),
+        // The last is the word of sandboxes that do not know the call.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::PERM) => write_when_writable(fd, bytes),
         answer => answer,
     }
 }
@@ -382,8 +383,7 @@ pub fn read_shared(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
 /// The older way to the same end: a pipe that poll(2) calls writable takes `PIPE_BUF` bytes at once.
 fn write_when_writable(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
     let mut row = [writable(fd.as_raw_fd())];
-    poll(&mut row, Some(Duration::ZERO))?;
-    if row[0].revents == 0 {
+    if poll(&mut row, Some(Duration::ZERO)).is_err() || row[0].revents == 0 {
         return Err(Errno::AGAIN);
     }
     write(fd, bytes.get(..PIPE_BUF).unwrap_or(bytes))
@@ -421,21 +421,22 @@ pub const fn writable(fd: c_int) -> PollRow {
     PollRow { fd, events: libc::POLLOUT, revents: 0 }
 }
 
-/// Waits until a row has news, a signal came (`Ok` with no news), or the time is over; `None` waits for ever.
+/// Waits until a row has news, a signal came, or the time is over; `None` waits for ever. Tells whether it was a signal:
+/// no row has news then.
 ///
 /// # Errors
 /// `NOMEM`; `INVAL` when there are more rows than the limit of open files.
-pub fn poll(rows: &mut [PollRow], timeout: Option<Duration>) -> Result<()> {
+pub fn poll(rows: &mut [PollRow], timeout: Option<Duration>) -> Result<bool> {
     let count = libc::nfds_t::try_from(rows.len()).unwrap_or(0);
     // SAFETY: the pointer and the count are those of one slice of ours.
     match checked(unsafe { libc::poll(rows.as_mut_ptr(), count, timeout.map_or(-1, millis)) }) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(false),
         // The kernel has written no row then.
         Err(Errno::INTR) => {
             for row in rows {
                 row.revents = 0;
             }
-            Ok(())
+            Ok(true)
         }
         Err(errno) => Err(errno),
     }

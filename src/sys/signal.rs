@@ -366,11 +366,14 @@ fn wake() {
     // SAFETY: the place is valid as long as this thread runs.
     let errno = unsafe { *place };
     loop {
-        // A full pipe or none at all changes nothing: the count is already there, and a turn of the loop will find it.
         // SAFETY: the byte is a static; a descriptor that is not open is an error, not a fault.
         let answer = unsafe { libc::write(WAKE.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1) };
-        // Nobody else would write the byte: while one is under way, later signals count on it.
-        if answer != -1 || last_errno() != Errno::INTR {
+        if answer == 1 {
+            break;
+        }
+        if last_errno() != Errno::INTR {
+            // The count is there, and the next signal tries again; it would not while a byte seems to be under way.
+            AWAKE.store(false, Ordering::SeqCst);
             break;
         }
     }
