@@ -403,13 +403,17 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     fn kill(&mut self, slot: SlotId, pid: Pid) {
         self.tell(&Event::Killed { worker: Worker { slot, pid } });
-        self.send(pid, Signal::KILL, self.options.kill_mode != KillMode::Worker);
+        let group = self.options.kill_mode != KillMode::Worker && self.leads_group();
+        self.note_sent(signal::destroy(pid, group));
     }
 
     /// Signals an un-reaped worker, or its group.
     fn send(&mut self, pid: Pid, signal: Signal, group: bool) {
-        let sent =
-            if group && self.leads_group() { signal::send_group(pid, signal) } else { signal::send(pid, signal) };
+        let group = group && self.leads_group();
+        self.note_sent(if group { signal::send_group(pid, signal) } else { signal::send(pid, signal) });
+    }
+
+    fn note_sent(&mut self, sent: Result<(), Errno>) {
         if let Err(errno) = sent {
             self.tell(&Event::Trouble { failure: Failure { step: "signal a worker", errno: errno.raw_os_error() } });
         }

@@ -158,8 +158,7 @@ impl<P, O> Drop for Manager<'_, P, O> {
         let group = leads_group && self.options.kill_mode != KillMode::Worker;
         for pid in self.pool.slots().iter().filter_map(Slot::pid) {
             // Where it is not permitted, the end of the lifeline has to do.
-            let killed = if group { signal::send_group(pid, Signal::KILL) } else { signal::send(pid, Signal::KILL) };
-            if killed.is_ok() {
+            if signal::destroy(pid, group).is_ok() {
                 process::reap_killed(pid);
             }
         }

@@ -182,6 +182,7 @@ fn descriptors(hands: &Hands<'_>) -> Result<()> {
     for (number, from) in (0..).zip(hands.standard) {
         if let Some(from) = from {
             fd::replace_standard(from, number)?;
+            fd::reset_flags(fd::standard(number))?;
         }
     }
     Ok(())

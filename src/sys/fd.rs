@@ -341,6 +341,15 @@ pub fn replace_standard(from: BorrowedFd<'_>, number: c_int) -> Result<()> {
     }
 }
 
+/// Takes back what an earlier holder did to the open file behind `fd`: that it does not block, sends signals, or keeps
+/// writes apart.
+///
+/// # Errors
+/// None that an open descriptor can cause.
+pub fn reset_flags(fd: BorrowedFd<'_>) -> Result<()> {
+    rustix::fs::fcntl_setfl(fd, OFlags::empty())
+}
+
 /// Reads what is there, at most `buffer`; 0 is end-of-file.
 ///
 /// # Errors

@@ -419,6 +419,18 @@ pub fn send_group(leader: Pid, signal: Signal) -> Result<()> {
     }
 }
 
+/// Kills one process, and with `group` whoever is in the group that it leads or led: it may have moved to another itself.
+///
+/// # Errors
+/// As [`send`], of the process.
+pub fn destroy(pid: Pid, group: bool) -> Result<()> {
+    if group {
+        // What becomes of the group shows in nothing but that it is gone.
+        let _ = kill(pid.get().wrapping_neg(), Signal::KILL);
+    }
+    send(pid, Signal::KILL)
+}
+
 /// Sends `signal` to every process that this one may signal, but itself and PID 1. Only a PID 1 may wish that.
 ///
 /// # Errors

@@ -226,7 +226,12 @@ impl Manager {
     }
 
     pub fn log_bytes(&self) -> Vec<u8> {
-        fs::read(self.directory.file("stderr")).unwrap_or_default()
+        fs::read(self.log_file()).unwrap_or_default()
+    }
+
+    /// Where stderr goes, unless it was given another place.
+    pub fn log_file(&self) -> PathBuf {
+        self.directory.file("stderr")
     }
 
     /// What has been written to stdout so far.

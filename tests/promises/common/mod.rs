@@ -6,7 +6,7 @@ mod manager;
 pub mod proc;
 pub mod signals;
 pub mod wait;
-mod worker;
+pub mod worker;
 
 pub use manager::{Directory, Ended, Launch, Manager, binary};
 pub use proc::{Pid, live_children};

@@ -11,7 +11,7 @@ pub fn worker() -> &'static str {
 }
 
 /// Compiles a C program of the crate into a file that the whole test run shares.
-fn compile(name: &str, source: &str) -> String {
+pub fn compile(name: &str, source: &str) -> String {
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // A rename makes the finished file appear at once, whoever else compiles it.
     let own = shared.with_extension(std::process::id().to_string());

@@ -1,0 +1,26 @@
+//! Nothing breaks it: what the kernel, the machine and the neighbours can do wrong, and what holds all the same.
+//!
+//! Each row of the table of faults has its figure here, in a short form that is run each time and in the full form, which
+//! `tests/full.sh` runs. Counts are exact; times are those of a quiet machine, times [`kit::NOISE`].
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test fails loudly, runs on a full std, and has no public face"
+)]
+
+#[expect(dead_code, unused_imports, reason = "it is the harness of the promises, which use all of it")]
+#[path = "../promises/common/mod.rs"]
+mod common;
+mod kit;
+
+mod calls;
+mod executions;
+mod floods;
+mod restarts;
+mod shortage;
+mod stops;
