@@ -27,6 +27,7 @@ step tests/static.sh
 static=$(tests/static.sh 2>/dev/null | tail -n 1)
 step tests/shape.sh "$static"
 step env CANTELLA_BIN="$static" cargo test --locked --all-features --tests
+step env CANTELLA_BIN="$static" cargo test --locked --test faults
 step tests/container.sh "$static"
 
 step tests/fuzz.sh 10

@@ -10,7 +10,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
-use super::{Errno, Result, answered, checked, errno_place, last_errno};
+use super::{Errno, Result, answered, checked, errno_place};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
 
@@ -365,21 +365,18 @@ fn wake() {
     let place = errno_place();
     // SAFETY: the place is valid as long as this thread runs.
     let errno = unsafe { *place };
-    loop {
+    let written = (0..TRIES).any(|_| {
         // SAFETY: the byte is a static; a descriptor that is not open is an error, not a fault.
-        let answer = unsafe { libc::write(WAKE.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1) };
-        if answer == 1 {
-            break;
-        }
-        if last_errno() != Errno::INTR {
-            // The count is there, and the next signal tries again; it would not while a byte seems to be under way.
-            AWAKE.store(false, Ordering::SeqCst);
-            break;
-        }
-    }
+        unsafe { libc::write(WAKE.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1) == 1 }
+    });
+    // The count is there, but no later signal would write a byte while one seems to be under way.
+    AWAKE.store(written, Ordering::SeqCst);
     // SAFETY: as above.
     unsafe { *place = errno };
 }
+
+/// How often the wake-up is tried: a pipe that holds one byte at most refuses another for no reason that stays.
+const TRIES: usize = 8;
 
 /// Puts the default action back and raises the signal again; it is delivered when the handler returns.
 fn act_by_default(number: c_int) {
