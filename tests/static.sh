@@ -11,7 +11,7 @@ built=$directory/$host/release/cantella
 # With an explicit target the flags reach the program alone, never a build script. The linker is named among
 # the flags because cargo's own setting would reach build scripts too. musl-gcc starts a position-independent
 # program through its dynamic loader, which a container need not have; so the position is fixed.
-flags="-C linker=musl-gcc -C target-feature=+crt-static -C relocation-model=static"
+flags="-C linker=musl-gcc -C jump-tables=no -C target-feature=+crt-static -C relocation-model=static"
 # Nothing is loaded behind it that could be protected after start, so relro and a segment of its own for each kind of
 # section would only round the file up to pages, and the manager's memory too.
 flags="$flags -C link-arg=-Wl,-T,tests/static.ld,--no-eh-frame-hdr,-z,noseparate-code,-z,norelro"

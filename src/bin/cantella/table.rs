@@ -39,7 +39,7 @@ pub struct Row {
     /// Whether only `--init` has a use for it.
     pub init_only: bool,
     /// What it does not go with.
-    pub clash: Option<Clash>,
+    pub clash: Option<&'static Clash>,
     /// Takes a value into the settings.
     pub set: Set,
 }
@@ -61,8 +61,8 @@ impl Row {
     }
 
     /// Names a combination that makes no sense.
-    const fn clash(self, when: fn(&Settings<'_>) -> bool, rule: &'static str) -> Self {
-        Self { clash: Some(Clash { when, rule }), ..self }
+    const fn clash(self, clash: &'static Clash) -> Self {
+        Self { clash: Some(clash), ..self }
     }
 
     /// An option that only `--init` has a use for.
@@ -72,7 +72,10 @@ impl Row {
 
     /// An option that only relayed output has a use for.
     const fn relay_only(self) -> Self {
-        self.clash(|s| matches!(s.log, Log::Inherit | Log::None), "not with --log inherit or --log none")
+        self.clash(&Clash {
+            when: |s| matches!(s.log, Log::Inherit | Log::None),
+            rule: "not with --log inherit or --log none",
+        })
     }
 }
 
@@ -130,7 +133,10 @@ static REACHES: [(&[u8], bool); 2] = [(b"child", false), (b"group", true)];
 pub static TABLE: [Row; 39] = [
     Row::value("workers", "a number from 1 to 1024", |s, v, _| put(&mut s.options.policy.workers, workers(v)))
         .under_init(c"1")
-        .clash(|s| s.options.init.is_some() && s.options.policy.workers > 1, "must be 1 with --init"),
+        .clash(&Clash {
+            when: |s| s.options.init.is_some() && s.options.policy.workers > 1,
+            rule: "must be 1 with --init",
+        }),
     Row::value("restart", "always, on-failure or never", |s, v, _| {
         put(&mut s.options.policy.restart, values::choice(v, &RESTARTS))
     })
@@ -160,14 +166,14 @@ pub static TABLE: [Row; 39] = [
     Row::value("kill-mode", "worker, mixed or group", |s, v, _| {
         put(&mut s.options.kill_mode, values::choice(v, &KILL_MODES))
     })
-    .clash(groupless_kill, "needs --detach or --process-group"),
+    .clash(&Clash { when: groupless_kill, rule: "needs --detach or --process-group" }),
     Row::value("pause-signal", SIGNAL_OR_NONE, |s, v, _| put_or_none(&mut s.options.pause_signal, v, signals::parse)),
     Row::value("resume-signal", SIGNAL_OR_NONE, |s, v, _| put_or_none(&mut s.options.resume_signal, v, signals::parse)),
     Row::value("name", NAME, |s, v, _| put(&mut s.options.name, values::name(v).map(Some))),
     Row::value("pool", NAME, |s, v, _| put(&mut s.options.pool, values::name(v))),
     Row::switch("detach", |s, v, _| put(&mut s.options.setup.detach, values::switch(v)))
         .under_init(c"0")
-        .clash(|s| s.options.init.is_some() && s.options.setup.detach, "not with --init"),
+        .clash(&Clash { when: |s| s.options.init.is_some() && s.options.setup.detach, rule: "not with --init" }),
     Row::switch("process-group", |s, v, _| put(&mut s.options.setup.process_group, values::switch(v))),
     Row::value("priority", "a number such as 5 or -5", |s, v, _| {
         put(&mut s.options.setup.priority, values::signed(v).and_then(|delta| i32::try_from(delta).ok()))
@@ -180,10 +186,10 @@ pub static TABLE: [Row; 39] = [
         put(&mut s.options.setup.stdin, values::choice(v, &STDINS))
     })
     .under_init(c"inherit")
-    .clash(
-        |s| s.options.init.is_some() && s.options.setup.stdin == Stdin::Lifeline,
-        "must be null or inherit with --init",
-    ),
+    .clash(&Clash {
+        when: |s| s.options.init.is_some() && s.options.setup.stdin == Stdin::Lifeline,
+        rule: "must be null or inherit with --init",
+    }),
     Row::value("chdir", "a directory", |s, v, word| {
         put(&mut s.options.setup.directory, (!v.is_empty()).then_some(Some(word)))
     }),
@@ -215,7 +221,7 @@ pub static TABLE: [Row; 39] = [
         put(&mut s.options.init.as_mut()?.forward_to_group, values::choice(v, &REACHES))
     })
     .init_only()
-    .clash(groupless_forward, "group needs --process-group"),
+    .clash(&Clash { when: groupless_forward, rule: "group needs --process-group" }),
     Row::value("map", "SIG=SIG2, or SIG=0 to drop SIG, which is none of KILL, STOP and CHLD", |s, v, _| {
         let (signal, forward) = values::forward(v)?;
         s.map(signal, forward)
