@@ -12,7 +12,11 @@
 )]
 #![expect(unreachable_pub, reason = "the modules of a test have no reader but the test")]
 
+// The protocol of beanstalkd looks for it here.
+use cantella::text;
+
 mod arguments;
+mod beanstalk;
 mod pairs;
 #[path = "../arguments/mod.rs"]
 pub mod parser;
@@ -28,6 +32,7 @@ mod values;
 mod worlds;
 
 pub use arguments::check as arguments;
+pub use beanstalk::check as beanstalk;
 pub use pool::check as pool;
 pub use properties::{formatting as format, splitting as lines};
 pub use records::check as records;
@@ -42,8 +47,9 @@ mod tests {
 
     type Body = fn(&[u8]);
 
-    const TARGETS: [(&str, Body); 8] = [
+    const TARGETS: [(&str, Body); 9] = [
         ("arguments", super::arguments),
+        ("beanstalk", super::beanstalk),
         ("format", super::format),
         ("lines", super::lines),
         ("pool", super::pool),
