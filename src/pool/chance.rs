@@ -63,6 +63,14 @@ mod tests {
     }
 
     #[test]
+    fn the_generator_is_the_published_one() {
+        let mut random = Random::new(0);
+        for number in [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F] {
+            assert_eq!(random.next(), number);
+        }
+    }
+
+    #[test]
     fn shares_are_spread_and_a_seed_replays_them() {
         let mut quarters = [0_u32; 4];
         let (mut random, mut again) = (Random::new(7), Random::new(7));

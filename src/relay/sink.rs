@@ -322,3 +322,25 @@ impl Observer for Sink<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PIPE_BUF, piece};
+
+    #[test]
+    fn a_write_is_as_many_whole_lines_as_a_pipe_takes_at_once_or_a_longer_one() {
+        let line = |len: usize| [vec![b'x'; len - 1], vec![b'\n']].concat();
+        for (lines, len) in [
+            (vec![3, 4, 5], 12),
+            (vec![PIPE_BUF], PIPE_BUF),
+            (vec![PIPE_BUF - 3, 3, 1], PIPE_BUF),
+            (vec![PIPE_BUF - 3, 4, 1], PIPE_BUF - 3),
+            (vec![PIPE_BUF + 1, 1], PIPE_BUF + 1),
+            (vec![1, PIPE_BUF + 1], 1),
+        ] {
+            let bytes = lines.iter().flat_map(|len| line(*len)).collect::<Vec<_>>();
+            assert_eq!(piece(&bytes).len(), len, "{lines:?}");
+        }
+        assert_eq!(piece(b"no end").len(), 6);
+    }
+}

@@ -2,8 +2,10 @@
 #![expect(clippy::arithmetic_side_effects, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 #![expect(unreachable_pub, reason = "the modules of a test have no reader but the test")]
 
+mod pipes;
 mod properties;
 mod read_back;
+mod target;
 
 use cantella::relay::PART;
 
