@@ -187,16 +187,20 @@ pub struct Init {
 
 impl Init {
     /// Forwards everything as it is, to the child alone, and drains within the stop timeout of an init.
-    pub const DEFAULT: Self = Self {
-        forward_to_group: false,
-        map: [Forward::Same; 64],
-        map_exit: identity(),
-        drain: Some(Duration::from_secs(8)),
-        farewell: false,
-        suspend: false,
-        leave_directory: false,
-        warn_on_reap: false,
-    };
+    #[expect(clippy::new_without_default, reason = "a default would be no const")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            forward_to_group: false,
+            map: [Forward::Same; 64],
+            map_exit: identity(),
+            drain: Some(Duration::from_secs(8)),
+            farewell: false,
+            suspend: false,
+            leave_directory: false,
+            warn_on_reap: false,
+        }
+    }
 
     /// Gives the row of a signal in the map.
     pub fn row(&mut self, signal: Signal) -> Option<&mut Forward> {

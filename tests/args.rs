@@ -233,7 +233,7 @@ fn init_has_defaults_of_its_own() {
     assert_eq!((setup.stdin, setup.output), (Stdin::Inherit, Output::Inherit));
     assert_eq!((setup.detach, setup.process_group, settings.options.subreaper), (false, true, true));
     assert!(init(&settings, |init| init.drain == Some(Duration::from_secs(8)) && !init.forward_to_group));
-    assert!(init(&settings, |init| init.map == [Forward::Same; 64] && init.map_exit == Init::DEFAULT.map_exit));
+    assert!(init(&settings, |init| init.map == [Forward::Same; 64] && init.map_exit == Init::new().map_exit));
     assert!(init(&settings, |init| !init.farewell && !init.suspend));
 }
 

@@ -236,7 +236,7 @@ fn more_variables_than_stated_are_refused() {
 
 #[test]
 fn a_wrong_value_is_shown_escaped_and_cut_on_one_line() {
-    let usage = |value: &[u8]| line(&Settings::DEFAULT.usage(Subject::Option("pool"), Some(value), Fault::Unwanted));
+    let usage = |value: &[u8]| line(&Settings::defaults().usage(Subject::Option("pool"), Some(value), Fault::Unwanted));
     assert_eq!(usage(b"a\n\"b\"\\\x1b\xff"), r#"cantella: --pool: "a\x0a\"b\"\\\x1b\xff": takes no value"#);
     for (bytes, shown) in [(200, "x".repeat(200)), (201, "x".repeat(200) + "..."), (9000, "x".repeat(200) + "...")] {
         assert_eq!(usage(&b"x".repeat(bytes)), format!("cantella: --pool: \"{shown}\": takes no value"));

@@ -47,7 +47,7 @@ fn words(list: &[&str]) -> Vec<&'static CStr> {
 
 /// Reads arguments, argv\[0\] first, and environment entries.
 pub fn parse(argv: &[&str], env: &[&str]) -> Result<Parsed, Usage<'static>> {
-    let mut settings = Box::new(Settings::DEFAULT);
+    let mut settings = Box::new(Settings::defaults());
     let print = args::parse(&mut settings, &mut words(argv).into_iter(), &mut words(env).into_iter())?;
     Ok(print.map_or(Parsed::Run(settings), Parsed::Print))
 }

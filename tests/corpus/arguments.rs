@@ -49,7 +49,7 @@ struct Reading<'a> {
 }
 
 fn read<'a>(argv: &'a [CString], env: &'a [CString]) -> Reading<'a> {
-    let mut settings = Settings::DEFAULT;
+    let mut settings = Settings::defaults();
     let [mut argv, mut env] = [argv, env].map(|list| list.iter().map(CString::as_c_str));
     let answer = args::parse(&mut settings, &mut argv, &mut env);
     Reading { settings, answer }

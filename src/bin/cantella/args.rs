@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use super::help;
 use super::personality;
 use super::settings::{Fault, Print, Settings, Subject, Usage};
-use super::table::{self, Found, Row, TABLE};
+use super::table::{self, Found, Row, TABLE, UNDER_INIT};
 use super::values;
 use super::words::{Strings, Words};
 
@@ -133,8 +133,8 @@ impl<'a> Parser<'_, '_, 'a> {
             self.settings.options.init = None;
             return;
         }
-        for (row, given) in TABLE.iter().zip(&self.given) {
-            if let (Some(value), None) = (row.under_init, given) {
+        for (row, _) in TABLE.iter().zip(&self.given).filter(|(_, given)| given.is_none()) {
+            if let Some((_, value)) = UNDER_INIT.iter().find(|(name, _)| *name == row.name) {
                 (row.set)(self.settings, value.to_bytes(), value);
             }
         }

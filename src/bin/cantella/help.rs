@@ -19,9 +19,9 @@ Workers:
       --min-uptime DUR      one that ends earlier counts as a failed start [1s]
       --backoff MIN..MAX    delay after failed starts in a row: MIN, doubled up
                             to MAX; 0 for none [100ms..30s]
-      --give-up N/DUR       drain and exit 1 after more than N (0 to 1024)
-                            failed starts within DUR; none for never [none]
-      --max-age DUR         replace a worker at this age; none for never [none]
+      --give-up N/DUR       drain, exit 1 after more than N (0 to 1024) failed
+                            starts within DUR [none]
+      --max-age DUR         replace a worker at this age [none]
       --max-age-jitter PCT  draw each limit from the last PCT percent of it [10]
 
 Stopping and pausing:
@@ -30,9 +30,8 @@ Stopping and pausing:
                             [10s; 8s with --init]
       --kill-mode MODE      whom stop signal/KILL reach: worker (worker/worker),
                             mixed (worker/group), group (group/group) [mixed]
-      --pause-signal SIG    passed on at a pause to workers that catch it; none
-                            for nothing [USR1]
-      --resume-signal SIG   passed on at its end; none for nothing [USR2]
+      --pause-signal SIG    passed on at a pause to workers that catch it [USR1]
+      --resume-signal SIG   passed on at its end [USR2]
 
 Set-up of each worker:
       --name NAME           rename: manager NAME-pm, workers' argv[0] NAME [not]
@@ -47,18 +46,15 @@ Set-up of each worker:
       --death-signal SIG    what it gets when the manager dies, or none [TERM]
       --stdin WHAT          null, inherit, or lifeline: end-of-file when the
                             manager is gone [null; inherit with --init]
-      --chdir DIR           change to this directory; COMMAND is looked up
-                            before that
+      --chdir DIR           change to this directory, COMMAND being found
       --umask OCTAL         file mode mask, 0 to 777 [the manager's]
       --env NAME=VALUE      set a variable; repeatable, at most 64 names
       --clear-env           start from an empty environment [off]
-      --user USER[:GROUP]   run as this user, by name or number, with all groups
-                            that USER is in (at most 64)
+      --user USER[:GROUP]   run as this user, with all its groups (at most 64)
       --no-new-privs        nothing it executes gains privileges [off]
       --rlimit NAME=SOFT[:HARD]
                             limit nofile, nproc, core, as, cpu, fsize, memlock,
-                            stack or data to a number, 64K, 512M, 2G or
-                            unlimited; repeatable, one for each of the nine
+                            stack or data: a number, 64K, 2G or unlimited
       --oom-score-adj N     make the kernel kill it sooner, -1000 to 1000
 
 Log:
@@ -72,33 +68,29 @@ Log:
       --stderr-level LEVEL  level of what workers write to stderr [info]
 
 Init:
-      --init                run one COMMAND, forward signals to it, reap every
-                            orphan, drain what is left, exit with its code [off]
+      --init                forward signals, reap every orphan, drain what is
+                            left, exit with COMMAND's code [off]
       --subreaper           reap orphans though not PID 1 [off; on with --init]
   -g, --forward-to WHOM     child or group; -g is --forward-to group [child]
-      --map SIG=SIG2        forward SIG as SIG2; SIG=0 drops it; repeatable, one
-                            for each of the 64 signals
-      --map-exit CODE=CODE2 exit with CODE2 instead of CODE; repeatable
+      --map SIG=SIG2        forward SIG as SIG2; SIG=0 drops it
+      --map-exit CODE=CODE2 exit with CODE2 instead of CODE
       --drain DUR           after COMMAND's end: TERM for what is left, KILL
                             after DUR; 0 leaves at once [the stop timeout]
 
   -h, --help                print this text
   -V, --version             print the version
 
-Durations: 250ms, 10s, 1h30m, 2d; a bare number is seconds. Signals: TERM,
-SIGTERM, 15, RTMIN+1, RTMAX-1. Of an option given twice the last counts. A flag
-has no value; a short option's value may be attached: -w5.
+Durations: 250ms, 10s, 1h30m, 2d; a bare number is seconds; none for no limit.
+Signals: TERM, SIGTERM, 15, RTMIN+1, RTMAX-1, or none. --env, --map, --map-exit
+and --rlimit may be repeated; of other options the last counts.
 
 Limits: 1024 workers; 64 names for --env, 4096 variables in all; 64 groups of a
 user, 1 MiB of /etc/passwd and /etc/group; 65536 bytes of arguments with --name.
-Beyond a limit nothing is started.
 
 Environment:
-  CANTELLA_<NAME>           stands for --name VALUE: CANTELLA_MAX_AGE=1h; 1 or 0
-                            for a flag, CANTELLA_DETACH=0 for --no-detach,
-                            CANTELLA_CLOSE_FDS=0 for --keep-fds. The command
-                            line wins, an empty value counts as unset, workers
-                            do not see them. --help and --version have none.
+  CANTELLA_<OPTION>         stands for an option: CANTELLA_MAX_AGE=1h; a flag is
+                            1 or 0, CANTELLA_CLOSE_FDS=0 is --keep-fds. The
+                            command line wins; workers do not see them.
   Each worker finds CANTELLA_WORKER_SLOT (from 0), CANTELLA_WORKER_GENERATION
   (from 1), CANTELLA_WORKER_POOL and CANTELLA_MANAGER_PID.
 
@@ -107,7 +99,7 @@ Signals:
   QUIT                      kill the workers at once
   USR1, USR2                pause, resume
   HUP                       reopen the file of --log
-  With --init every signal goes to COMMAND; HUP reopens the log file too.
+  With --init every signal goes to COMMAND, HUP too.
 
 Exit status:
   0     a shutdown that was asked for, and all workers ended by themselves
@@ -116,8 +108,8 @@ Exit status:
   125   wrong usage, or the manager could not start
   126   COMMAND cannot be executed
   127   COMMAND was not found
-  With --restart never, when the workers ended by themselves: the first code
-  that is not 0, 128+N for signal N, else 0. With --init: always COMMAND's code.
+  With --init COMMAND's code, 128+N for signal N. With --restart never, when all
+  ended by themselves, the first such code that is not 0.
 
 Examples:
   cantella -w 4 --max-age 1h -- ./worker --queue mail

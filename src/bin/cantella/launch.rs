@@ -44,7 +44,7 @@ pub fn launch(
     // In the copy the name stands where COMMAND stood, and might look like an option there.
     let mut words = copy.iter().take(settings.command).chain([c"--", c"COMMAND"]);
     let command = settings.command;
-    *settings = Settings::DEFAULT;
+    *settings = Settings::defaults();
     args::parse(settings, &mut words, &mut variables.iter())?;
     settings.command = command;
     title::rename(arguments, settings.options.name.unwrap_or(name), "-pm");

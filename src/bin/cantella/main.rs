@@ -32,7 +32,7 @@ extern "C" fn main(_count: c_int, arguments: Strings, environment: Strings) -> c
     let mask = signal::set_mask(SignalSet::ALL);
     // Without the root directory nothing could be executed either; what is closed stays closed then.
     let _ = fd::hold_standard();
-    let mut settings = Settings::DEFAULT;
+    let mut settings = Settings::defaults();
     let code = match args::parse(&mut settings, &mut arguments.iter(), &mut environment.iter()) {
         Ok(Some(print)) => say(if print.to_stderr { 2 } else { 1 }, print.text.as_bytes()),
         Ok(None) => {

@@ -81,7 +81,10 @@ pub struct EnvEdits<'a> {
 
 impl<'a> EnvEdits<'a> {
     /// Leaves the environment as it is.
-    pub const NONE: Self = Self { clear: false, entries: [c""; MAX_ENV], count: 0 };
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { clear: false, entries: [c""; MAX_ENV], count: 0 }
+    }
 
     /// Gives the `NAME=VALUE` entries to set; no name stands twice.
     #[must_use]
@@ -190,19 +193,24 @@ pub struct Settings<'a> {
 
 impl Settings<'_> {
     /// The documented defaults, and room for what only `--init` needs.
-    pub const DEFAULT: Self = Self {
-        program: "cantella",
-        options: Options { init: Some(Init::DEFAULT), ..Options::DEFAULT },
-        log: Log::Stderr,
-        format: Format::Plain,
-        log_level: None,
-        user: None,
-        env: EnvEdits::NONE,
-        command: 0,
-        codes: Codes { usage: 125, not_found: 127, not_executable: 126 },
-        habits: Habits::NONE,
-        from_twin: 0,
-    };
+    // Put together here and not by the compiler: most of it is one value many times, which takes room in the file.
+    #[inline(never)]
+    #[must_use]
+    pub const fn defaults() -> Self {
+        Self {
+            program: "cantella",
+            options: Options { init: Some(Init::new()), ..Options::DEFAULT },
+            log: Log::Stderr,
+            format: Format::Plain,
+            log_level: None,
+            user: None,
+            env: EnvEdits::none(),
+            command: 0,
+            codes: Codes { usage: 125, not_found: 127, not_executable: 126 },
+            habits: Habits::NONE,
+            from_twin: 0,
+        }
+    }
 
     /// Gives the least level that is written: where workers write for themselves, from warnings up unless told otherwise.
     #[must_use]

@@ -34,8 +34,6 @@ pub struct Row {
     pub is_switch: bool,
     /// What a value must be.
     pub allowed: &'static str,
-    /// What it is under `--init` when it is not given.
-    pub under_init: Option<&'static CStr>,
     /// Whether only `--init` has a use for it.
     pub init_only: bool,
     /// What it does not go with.
@@ -47,17 +45,12 @@ pub struct Row {
 impl Row {
     /// An option that takes a value.
     const fn value(name: &'static str, allowed: &'static str, set: Set) -> Self {
-        Self { name, is_switch: false, allowed, under_init: None, init_only: false, clash: None, set }
+        Self { name, is_switch: false, allowed, init_only: false, clash: None, set }
     }
 
     /// An option that is on or off.
     const fn switch(name: &'static str, set: Set) -> Self {
         Self { is_switch: true, ..Self::value(name, "1 or 0", set) }
-    }
-
-    /// Gives it another default under `--init`.
-    const fn under_init(self, default: &'static CStr) -> Self {
-        Self { under_init: Some(default), ..self }
     }
 
     /// Names a combination that makes no sense.
@@ -89,6 +82,17 @@ pub struct Alias {
     /// The value that it stands for; `None`: it takes one.
     means: Option<&'static CStr>,
 }
+
+/// What options are under `--init` when they are not given.
+pub static UNDER_INIT: [(&str, &CStr); 7] = [
+    ("workers", c"1"),
+    ("restart", c"never"),
+    ("stop-timeout", c"8s"),
+    ("detach", c"0"),
+    ("stdin", c"inherit"),
+    ("log", c"inherit"),
+    ("subreaper", c"1"),
+];
 
 /// What else options are written as.
 pub static ALIASES: [Alias; 5] = [
@@ -131,16 +135,12 @@ static REACHES: [(&[u8], bool); 2] = [(b"child", false), (b"group", true)];
 
 /// Every option but `--help` and `--version`, in the order of the help text.
 pub static TABLE: [Row; 39] = [
-    Row::value("workers", "a number from 1 to 1024", |s, v, _| put(&mut s.options.policy.workers, workers(v)))
-        .under_init(c"1")
-        .clash(&Clash {
-            when: |s| s.options.init.is_some() && s.options.policy.workers > 1,
-            rule: "must be 1 with --init",
-        }),
+    Row::value("workers", "a number from 1 to 1024", |s, v, _| put(&mut s.options.policy.workers, workers(v))).clash(
+        &Clash { when: |s| s.options.init.is_some() && s.options.policy.workers > 1, rule: "must be 1 with --init" },
+    ),
     Row::value("restart", "always, on-failure or never", |s, v, _| {
         put(&mut s.options.policy.restart, values::choice(v, &RESTARTS))
-    })
-    .under_init(c"never"),
+    }),
     Row::value("min-uptime", "a duration such as 1s, 250ms or 0", |s, v, _| {
         put(&mut s.options.policy.min_uptime, values::duration(v))
     }),
@@ -161,8 +161,7 @@ pub static TABLE: [Row; 39] = [
     Row::value("stop-signal", SIGNAL, |s, v, _| put(&mut s.options.stop_signal, signals::parse(v))),
     Row::value("stop-timeout", "a duration such as 10s, or none", |s, v, _| {
         put_or_none(&mut s.options.policy.stop_timeout, v, values::duration)
-    })
-    .under_init(c"8s"),
+    }),
     Row::value("kill-mode", "worker, mixed or group", |s, v, _| {
         put(&mut s.options.kill_mode, values::choice(v, &KILL_MODES))
     })
@@ -172,7 +171,6 @@ pub static TABLE: [Row; 39] = [
     Row::value("name", NAME, |s, v, _| put(&mut s.options.name, values::name(v).map(Some))),
     Row::value("pool", NAME, |s, v, _| put(&mut s.options.pool, values::name(v))),
     Row::switch("detach", |s, v, _| put(&mut s.options.setup.detach, values::switch(v)))
-        .under_init(c"0")
         .clash(&Clash { when: |s| s.options.init.is_some() && s.options.setup.detach, rule: "not with --init" }),
     Row::switch("process-group", |s, v, _| put(&mut s.options.setup.process_group, values::switch(v))),
     Row::value("priority", "a number such as 5 or -5", |s, v, _| {
@@ -185,7 +183,6 @@ pub static TABLE: [Row; 39] = [
     Row::value("stdin", "null, inherit or lifeline", |s, v, _| {
         put(&mut s.options.setup.stdin, values::choice(v, &STDINS))
     })
-    .under_init(c"inherit")
     .clash(&Clash {
         when: |s| s.options.init.is_some() && s.options.setup.stdin == Stdin::Lifeline,
         rule: "must be null or inherit with --init",
@@ -208,15 +205,14 @@ pub static TABLE: [Row; 39] = [
         s.log = log(v, word)?;
         s.options.setup.output = if s.log == Log::Inherit { Output::Inherit } else { Output::Relay };
         Some(())
-    })
-    .under_init(c"inherit"),
+    }),
     Row::value("log-format", "plain, logfmt or json", |s, v, _| put(&mut s.format, values::choice(v, &FORMATS)))
         .relay_only(),
     Row::value("log-level", LEVEL, |s, v, _| put(&mut s.log_level, values::level(v).map(Some))),
     Row::value("stdout-level", LEVEL, |s, v, _| put(&mut s.options.stdout_level, values::level(v))).relay_only(),
     Row::value("stderr-level", LEVEL, |s, v, _| put(&mut s.options.stderr_level, values::level(v))).relay_only(),
     Row::switch("init", |_, v, _| values::switch(v).map(drop)),
-    Row::switch("subreaper", |s, v, _| put(&mut s.options.subreaper, values::switch(v))).under_init(c"1"),
+    Row::switch("subreaper", |s, v, _| put(&mut s.options.subreaper, values::switch(v))),
     Row::value("forward-to", "child or group", |s, v, _| {
         put(&mut s.options.init.as_mut()?.forward_to_group, values::choice(v, &REACHES))
     })
