@@ -7,7 +7,6 @@
 //! signal-safety(7), sigaction(2), sigprocmask(2).
 
 use core::ffi::{c_int, c_void};
-use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 use super::{Errno, Result, answered, checked, errno_place};
@@ -96,28 +95,15 @@ impl Record {
         Self([wide(action), 0, 0, 0])
     }
 
-    /// Makes the record of our handler.
-    ///
-    /// libc knows how a handler returns to the kernel, so it makes one for TERM, which is put back at once. It is not told
-    /// of a handler: musl would let in the signals that it keeps for itself, before a handler stands.
-    ///
-    /// Only while every signal is blocked.
-    fn with_handler() -> Result<Self> {
-        let before = exchange(Signal::TERM, None)?;
-        // SAFETY: all-zero is a valid sigaction: the default action, an empty mask, no flags.
-        let mut none = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
-        none.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-        // SAFETY: the set begins with the kernel's 64 bits, and is at least as long and as aligned as they are.
-        unsafe { (&raw mut none.sa_mask).cast::<u64>().write(SignalSet::ALL.bits()) };
-        // SAFETY: the pointer is to a sigaction of ours, and no old one is asked for.
-        checked(unsafe { libc::sigaction(libc::SIGTERM, &raw const none, core::ptr::null_mut()) })?;
-        let Self([_, flags, rest @ ..]) = exchange(Signal::TERM, Some(&before))?;
-        let [way_back, mask] = rest;
+    /// The record of our handler, which every signal is blocked in.
+    fn with_handler() -> Self {
         let function: Handler = note;
         // A function pointer has no other way to become the integer that sigaction wants.
         #[expect(clippy::as_conversions, clippy::fn_to_numeric_cast_any, reason = "sigaction takes an integer")]
         let handler = function as usize;
-        Ok(Self([wide(handler), flags, way_back, mask]))
+        let flags = bits(libc::SA_SIGINFO | libc::SA_RESTART);
+        let (restorer, way_back) = way_back();
+        Self([wide(handler), flags | restorer, way_back, SignalSet::ALL.bits()])
     }
 
     /// Makes system calls fail that the signal interrupts.
@@ -142,6 +128,27 @@ impl Record {
         let Self([handler, ..]) = self;
         *handler == wide(libc::SIG_IGN)
     }
+}
+
+/// The way back from a handler to the kernel, and the flag that says that there is one: here the program brings it along.
+#[cfg(target_arch = "x86_64")]
+fn way_back() -> (u64, u64) {
+    /// `rt_sigreturn(2)`, with the stack as the kernel left it for the handler.
+    #[unsafe(naked)]
+    extern "C" fn return_from_signal() {
+        core::arch::naked_asm!("mov rax, 15", "syscall")
+    }
+    const SA_RESTORER: u64 = 0x0400_0000;
+    let function: extern "C" fn() = return_from_signal;
+    #[expect(clippy::as_conversions, clippy::fn_to_numeric_cast_any, reason = "sigaction takes an integer")]
+    let address = function as usize;
+    (SA_RESTORER, wide(address))
+}
+
+/// The way back from a handler to the kernel: elsewhere the kernel's own page has one.
+#[cfg(not(target_arch = "x86_64"))]
+const fn way_back() -> (u64, u64) {
+    (0, 0)
 }
 
 /// A word as the kernel's records have it.
@@ -185,10 +192,7 @@ impl Handlers {
     pub fn install(&mut self, signals: SignalSet) {
         let missing = signals.iter().filter(|signal| self.row(*signal).is_none());
         let missing = missing.fold(SignalSet::EMPTY, SignalSet::with);
-        // It fails for no signal that exists.
-        let Some(record) = (missing != SignalSet::EMPTY).then(Record::with_handler).and_then(Result::ok) else {
-            return;
-        };
+        let record = Record::with_handler();
         for signal in missing.iter() {
             let Some(row) = self.previous.get_mut(usize::from(signal.get())) else { continue };
             *row = exchange(signal, Some(&tailored(record, signal))).ok();
@@ -236,7 +240,7 @@ fn tailored(record: Record, signal: Signal) -> Record {
 /// `INVAL` for KILL and STOP.
 pub fn handle(signal: Signal) -> Result<()> {
     let mask = set_mask(SignalSet::ALL);
-    let answer = Record::with_handler().and_then(|record| exchange(signal, Some(&tailored(record, signal))));
+    let answer = exchange(signal, Some(&tailored(Record::with_handler(), signal)));
     set_mask(mask);
     answer.map(|_| ())
 }
