@@ -60,27 +60,14 @@ impl<'a> Text<'a> {
     // It is called from a hundred places; a copy of it at each would be a tenth of the program.
     #[inline(never)]
     pub fn put(&mut self, bytes: &[u8]) {
-        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        match room.split_at_mut_checked(bytes.len()) {
-            Some((place, _)) if self.whole => {
+        let end = self.len.saturating_add(bytes.len());
+        match self.bytes.get_mut(self.len..end) {
+            Some(place) if self.whole => {
                 copy(place, bytes);
-                self.len = self.len.saturating_add(bytes.len());
+                self.len = end;
             }
             Some(_) | None => self.whole = false,
         }
-    }
-
-    /// Appends all pieces, or nothing if they do not fit; tells which.
-    pub fn put_all(&mut self, pieces: [&[u8]; 3]) -> bool {
-        let end = pieces.iter().fold(self.len, |end, piece| end.saturating_add(piece.len()));
-        let Some(mut room) = self.bytes.get_mut(self.len..end) else { return false };
-        for piece in pieces {
-            let Some((place, rest)) = room.split_at_mut_checked(piece.len()) else { return false };
-            copy(place, piece);
-            room = rest;
-        }
-        self.len = end;
-        true
     }
 
     /// Appends words.

@@ -50,15 +50,14 @@ impl<'a> Formatter<'a> {
             return out.all_or_nothing(|out| self.own(out, stamp, level, event));
         };
         self.find_front(stamp, Origin { millis: stamp.millis(), level, worker, stream });
-        let front = self.front.bytes.get(..self.front.len).unwrap_or_default();
-        let end = end(self.format, partial);
-        if clean && self.format == Format::Plain {
-            return out.put_all([front, bytes, end.as_bytes()]);
-        }
         out.all_or_nothing(|out| {
-            out.put(front);
-            escape(out, self.format, bytes);
-            out.say(end);
+            out.put(self.front.bytes.get(..self.front.len).unwrap_or_default());
+            if clean && self.format == Format::Plain {
+                out.put(bytes);
+            } else {
+                escape(out, self.format, bytes);
+            }
+            out.say(end(self.format, partial));
         })
     }
 

@@ -1,4 +1,8 @@
 //! Looks for bytes, eight at a time, with plain arithmetic: as fast as the compiler's best without a word of unsafe.
+#![expect(
+    clippy::inline_always,
+    reason = "the program is built for size, and these lines run for each byte it carries"
+)]
 
 /// 1 in each byte.
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -7,43 +11,63 @@ const TOPS: u64 = 0x8080_8080_8080_8080;
 
 /// Gives the place of the first newline.
 pub(super) fn newline(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |word| zeros(word ^ repeat(b'\n')))
+    first(bytes, Wanted::Newline)
 }
 
 /// Gives the place of the first byte that is not printable ASCII, or is a backslash.
 pub(super) fn special(bytes: &[u8]) -> Option<usize> {
-    first(bytes, specials)
+    first(bytes, Wanted::Special)
 }
 
 /// Gives the place of the first byte that is not printable ASCII, or is a backslash or a double quote.
 pub(super) fn special_or_quote(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |word| specials(word) | zeros(word ^ repeat(b'"')))
+    first(bytes, Wanted::SpecialOrQuote)
 }
 
-/// Gives the place of the first byte whose top bit `mark` sets. Marks behind the first one need not be right, which
+/// What is looked for: always a constant where it is passed, and an enum because a closure would be called for each word.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Newline,
+    Special,
+    SpecialOrQuote,
+}
+
+/// Sets the top bit of each wanted byte.
+#[inline(always)]
+const fn mark(word: u64, wanted: Wanted) -> u64 {
+    match wanted {
+        Wanted::Newline => zeros(word ^ repeat(b'\n')),
+        Wanted::Special => specials(word),
+        Wanted::SpecialOrQuote => specials(word) | zeros(word ^ repeat(b'"')),
+    }
+}
+
+/// Gives the place of the first byte that [`mark`] marks. Marks behind the first one need not be right, which
 /// is what lets a subtraction run over all eight bytes at once: its borrow can only disturb the bytes behind.
-#[inline]
-fn first(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
+#[inline(always)]
+fn first(bytes: &[u8], wanted: Wanted) -> Option<usize> {
     let mut before: usize = 0;
     // Two words a step, because most have no mark. Places within the slice cannot wrap around.
     for [low, high] in bytes.as_chunks::<8>().0.as_chunks::<2>().0 {
-        let (low, high) = (mark(u64::from_le_bytes(*low)), mark(u64::from_le_bytes(*high)));
+        let (low, high) = (mark(u64::from_le_bytes(*low), wanted), mark(u64::from_le_bytes(*high), wanted));
         if low | high != 0 {
             let place = if low == 0 { leading(high).wrapping_add(8) } else { leading(low) };
             return Some(before.wrapping_add(place));
         }
         before = before.wrapping_add(16);
     }
-    first_of_few(bytes.get(before..)?, mark).map(|place| before.wrapping_add(place))
+    first_of_few(bytes.get(before..)?, wanted).map(|place| before.wrapping_add(place))
 }
 
 /// Gives the place of the first marked byte among fewer than sixteen.
-fn first_of_few(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
+#[inline(always)]
+fn first_of_few(bytes: &[u8], wanted: Wanted) -> Option<usize> {
     let (Some(front), Some(back)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) else {
-        return bytes.iter().position(|byte| leading(mark(u64::from(*byte))) == 0);
+        return bytes.iter().position(|byte| leading(mark(u64::from(*byte), wanted)) == 0);
     };
     // The two overlap; a byte that both see is found in the first.
-    let (low, high) = (leading(mark(u64::from_le_bytes(*front))), leading(mark(u64::from_le_bytes(*back))));
+    let (low, high) =
+        (leading(mark(u64::from_le_bytes(*front), wanted)), leading(mark(u64::from_le_bytes(*back), wanted)));
     match (low, high) {
         (0..8, _) => Some(low),
         (_, 0..8) => Some(bytes.len().wrapping_sub(8).wrapping_add(high)),
@@ -52,16 +76,19 @@ fn first_of_few(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
 }
 
 /// Gives the number of bytes before the first mark, 8 if there is none.
+#[inline(always)]
 fn leading(marks: u64) -> usize {
     usize::try_from(marks.trailing_zeros() / 8).unwrap_or(8)
 }
 
 /// Marks bytes that are zero.
+#[inline(always)]
 const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & TOPS
 }
 
 /// Marks bytes below 0x20, from 0x7f up, and backslashes.
+#[inline(always)]
 const fn specials(word: u64) -> u64 {
     let from_a0_or_control = word.wrapping_sub(repeat(b' '));
     let from_7f = word.wrapping_add(ONES);
