@@ -264,16 +264,12 @@ impl<'a> Pool<'a> {
         let rows = u16::try_from(self.slots.len()).unwrap_or(u16::MAX);
         let workers = workers.min(rows).max(1);
         let wanted = count(self.slots, Slot::is_wanted);
-        for _ in wanted..usize::from(workers) {
-            let candidates = self.slots.iter_mut().filter(|slot| !slot.is_wanted());
-            if let Some(slot) = candidates.min_by_key(|slot| slot.state().dispensable()) {
-                slot.want(now);
-            }
-        }
-        for _ in usize::from(workers)..wanted {
-            let candidates = self.slots.iter_mut().filter(|slot| slot.is_wanted());
-            if let Some(slot) = candidates.max_by_key(|slot| slot.state().dispensable()) {
-                slot.unwant();
+        let less = wanted > usize::from(workers);
+        for _ in 0..wanted.abs_diff(usize::from(workers)) {
+            match candidate(self.slots, less) {
+                Some(slot) if less => slot.unwant(),
+                Some(slot) => slot.want(now),
+                None => {}
             }
         }
         self.policy.workers = workers;
@@ -314,6 +310,19 @@ impl<'a> Pool<'a> {
 /// Counts slots; unlike the iterator's method of that name, this cannot overflow.
 fn count(slots: &[Slot], fits: impl Fn(&Slot) -> bool) -> usize {
     slots.iter().fold(0, |count, slot| if fits(slot) { count.saturating_add(1) } else { count })
+}
+
+/// Finds the slot that is next to change, of those where a worker is `wanted` or of the others. Of two that are missed
+/// alike the last goes first, and the first comes back first.
+fn candidate(slots: &mut [Slot], wanted: bool) -> Option<&mut Slot> {
+    let mut found: Option<&mut Slot> = None;
+    for slot in slots.iter_mut().filter(|slot| slot.is_wanted() == wanted) {
+        let is_less = |other: &Slot| slot.state().dispensable() < other.state().dispensable();
+        if found.as_deref().is_none_or(|found| is_less(found) != wanted) {
+            found = Some(slot);
+        }
+    }
+    found
 }
 
 /// Finds the slot in which a worker is, or is being started, under this very name.
