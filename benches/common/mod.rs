@@ -11,11 +11,21 @@ pub fn binary() -> PathBuf {
 
 /// Compiles one of the C programs of this directory, statically, so that its start costs as little as can be.
 pub fn compile(name: &str) -> PathBuf {
+    compile_file(&format!("benches/{name}.c"))
+}
+
+/// Compiles a C program of the crate statically.
+pub fn compile_file(source: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+    let name = source.file_stem().unwrap_or_default();
     let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(name).with_extension("c");
     let mut compiler = Command::new("musl-gcc");
-    let status = compiler.args(["-O2", "-static", "-Wall", "-Werror", "-o"]).arg(&built).arg(source).status();
-    assert!(status.is_ok_and(|status| status.success()), "{name} is not compiled; musl-gcc is in musl-tools");
+    let status = compiler.args(["-O2", "-static", "-Wall", "-Werror", "-o"]).arg(&built).arg(&source).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "{} is not compiled; musl-gcc is in musl-tools",
+        source.display()
+    );
     built
 }
 
