@@ -11,6 +11,14 @@ use super::{Errno, checked, procfs};
 /// Whether there is an [`Alone`].
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 
+/// Whether the program has said that it makes no thread.
+static VOUCHED: AtomicBool = AtomicBool::new(false);
+
+/// Says for a program that it makes no thread, so that nobody looks for any: those of an emulator would be found.
+pub fn vouch() {
+    VOUCHED.store(true, Ordering::Relaxed);
+}
+
 /// Held by the one manager of a process that had one thread when it was made.
 ///
 /// A child has only the thread that forked; locks that others held stay locked in it for ever. So there must be no
@@ -53,6 +61,9 @@ impl Drop for Alone {
 
 /// Tells whether this process has more than one thread.
 fn has_threads() -> bool {
+    if VOUCHED.load(Ordering::Relaxed) {
+        return false;
+    }
     // To a process of one thread this does nothing, to any other it is refused.
     // SAFETY: unshare takes no pointer.
     match checked(unsafe { libc::unshare(libc::CLONE_THREAD) }) {

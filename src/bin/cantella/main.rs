@@ -19,7 +19,7 @@ use core::ffi::c_int;
 
 use cantella::signals::SignalSet;
 use cantella::sys::start::Strings;
-use cantella::sys::{fd, process, signal};
+use cantella::sys::{alone, fd, process, signal};
 use cantella::text::Text;
 
 use settings::Settings;
@@ -30,6 +30,7 @@ use settings::Settings;
 extern "C" fn main(_count: c_int, arguments: Strings, environment: Strings) -> c_int {
     // Before anything else: a blocked signal is never lost, not even on the way to a handler that is yet to come.
     let mask = signal::set_mask(SignalSet::ALL);
+    alone::vouch();
     // Without the root directory nothing could be executed either; what is closed stays closed then.
     let _ = fd::hold_standard();
     let mut settings = Settings::defaults();
