@@ -9,7 +9,7 @@ step() {
 }
 
 for tool in cargo gcc g++ musl-gcc readelf objdump addr2line patch strace unshare setpriv prlimit nsenter \
-    beanstalkd tini dumb-init catatonit buildah umoci runc; do
+    beanstalkd tini dumb-init catatonit buildah umoci runc systemd-analyze kubernetes-validate qemu-aarch64-static; do
     command -v "$tool" >/dev/null || { echo "$0: $tool is missing, .ci/run installs it" >&2; exit 1; }
 done
 
@@ -29,5 +29,7 @@ step tests/shape.sh "$static"
 step env CANTELLA_BIN="$static" cargo test --locked --all-features --tests
 step env CANTELLA_BIN="$static" cargo test --locked --test faults
 step tests/container.sh "$static"
+step tests/deploy.sh "$static"
+step tests/aarch64.sh
 
 step tests/fuzz.sh 10
