@@ -34,6 +34,7 @@ pub use host::Live;
 pub use idle::idle;
 use init::Job;
 use start::{Gear, gear_up};
+use strays::Orphans;
 
 /// Workers forked in one turn at most, so that signals are answered while a large pool starts.
 const SPAWNS: usize = 64;
@@ -86,6 +87,7 @@ pub struct Manager<'a, P, O> {
     stop_by: Option<Instant>,
     /// How the last worker ended that was reaped.
     last_exit: Option<Exit>,
+    orphans: Orphans,
     job: Job,
 }
 
@@ -124,6 +126,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             stops: 0,
             stop_by: None,
             last_exit: None,
+            orphans: Orphans::NONE,
             job: Job { stop_signal: options.stop_signal, terminal: None, never_ran: false },
         })
     }
@@ -223,9 +226,15 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
 
     /// Waits for news, for `timeout` at most.
     fn sleep(&mut self, timeout: Option<Duration>) {
+        let gather = self.orphans.gather();
         let (_, left) = self.expect();
-        let limit = sooner(left, timeout);
-        match fd::poll(self.rows, limit) {
+        let limit = sooner(sooner(left, timeout), gather);
+        let mask = gather.map(|_| signal::block(Signal::CHLD));
+        let slept = fd::poll(self.rows, limit);
+        if let Some(mask) = mask {
+            signal::set_mask(mask);
+        }
+        match slept {
             Ok(false) => {}
             // What the self-pipe would say the next time is known already.
             Ok(true) => assume_news(self.rows.get_mut(..=WAKE).unwrap_or_default()),

@@ -14,6 +14,32 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How often guests are looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long orphans are left to gather where they come thick: to be woken for each costs several times its reaping.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// How thick orphans come.
+#[derive(Debug)]
+pub(super) struct Orphans {
+    last: Instant,
+    thick: bool,
+}
+
+impl Orphans {
+    /// None yet.
+    pub(super) const NONE: Self = Self { last: Instant::ZERO, thick: false };
+
+    /// Notes that one was reaped.
+    pub(super) const fn note(&mut self, now: Instant) {
+        self.thick = now.since(self.last).as_nanos() < GATHER.as_nanos();
+        self.last = now;
+    }
+
+    /// Gives how long the next ones may gather, if they come thick.
+    pub(super) fn gather(&mut self) -> Option<Duration> {
+        core::mem::take(&mut self.thick).then_some(GATHER)
+    }
+}
+
 /// The strays that were asked to end already. Beyond these, some are asked twice.
 #[derive(Debug)]
 struct Asked {

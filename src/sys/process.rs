@@ -127,11 +127,11 @@ pub fn exit(code: u8) -> ! {
 /// # Errors
 /// `CHILD` when there are no children at all.
 pub fn look(stops: bool) -> Result<Option<Seen>> {
-    let ended = wait_id(libc::P_ALL, 0, libc::WEXITED | libc::WNOWAIT)?;
-    if ended.is_some() || !stops {
-        return Ok(ended);
-    }
-    wait_id(libc::P_ALL, 0, libc::WSTOPPED)
+    let kinds = if stops { libc::WEXITED | libc::WSTOPPED } else { libc::WEXITED };
+    let seen = wait_id(libc::P_ALL, 0, kinds | libc::WNOWAIT)?;
+    let Some(Seen::Stopped(pid, _)) = seen else { return Ok(seen) };
+    // A stop is shown until somebody takes it.
+    wait_id(libc::P_PID, libc::id_t::try_from(pid.get()).map_err(|_| Errno::CHILD)?, libc::WSTOPPED)
 }
 
 /// Looks whether the child `pid` has ended, without reaping it.
