@@ -23,6 +23,9 @@ const KILLS: usize = 400;
 /// Starts of each program with a thousand workers.
 const STARTS: usize = 7;
 
+/// From one victim to the next; a prime, so that all have their turn.
+const STRIDE: usize = 379;
+
 fn main() {
     let bench = Bench::new();
     println!("from SIGKILL of a worker to its successor's first instruction, median of {KILLS}");
@@ -91,6 +94,8 @@ struct Pool {
     stamps: File,
     fifo: PathBuf,
     workers: Vec<i64>,
+    /// Where the last victim stood, counted on and on.
+    turn: usize,
     /// From the program's start to its last worker's first instruction.
     started: Duration,
 }
@@ -104,7 +109,7 @@ impl Pool {
         let begun = now();
         let manager = command.arg(stamp).arg(&fifo).stdin(Stdio::null()).stderr(Stdio::null()).spawn();
         let manager = manager.expect("the program starts");
-        let mut pool = Self { manager, stamps, fifo, workers: Vec::new(), started: Duration::ZERO };
+        let mut pool = Self { manager, stamps, fifo, workers: Vec::new(), turn: 0, started: Duration::ZERO };
         for _ in 0..workers {
             let (pid, at) = pool.next();
             pool.workers.push(pid);
@@ -113,9 +118,10 @@ impl Pool {
         pool
     }
 
-    /// Kills the oldest worker and waits for the next one to start.
+    /// Kills a worker, old and young ones by turns, and waits for the next one to start.
     fn replace_one(&mut self) -> Duration {
-        let victim = self.workers.remove(0);
+        self.turn = self.turn.wrapping_add(STRIDE);
+        let victim = self.workers.swap_remove(self.turn.checked_rem(self.workers.len()).expect("workers"));
         let pid = i32::try_from(victim).ok().and_then(Pid::from_raw).expect("a pid");
         let begun = now();
         kill_process(pid, Signal::KILL).expect("a live worker");
