@@ -1,11 +1,25 @@
 //! Reads numbers, without a sign and without a panic.
 
-/// Reads digits of a base up to 36, one at least; `None` for anything else, and beyond 64 bits.
+/// Reads digits of a base up to 16, one at least; `None` for anything else, and beyond 64 bits.
 #[must_use]
-pub fn read(digits: &[u8], base: u32) -> Option<u64> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(base).map(u64::from);
-    let (first, rest) = digits.split_first()?;
-    rest.iter().try_fold(digit(first)?, |value, byte| value.checked_mul(u64::from(base))?.checked_add(digit(byte)?))
+pub fn read(digits: &[u8], base: u8) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, byte| {
+        let digit = value_of(*byte).filter(|digit| *digit < base)?;
+        value.checked_mul(u64::from(base))?.checked_add(u64::from(digit))
+    })
+}
+
+/// Gives the value of a digit in any base up to 16.
+const fn value_of(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => byte.checked_sub(b'0'),
+        b'a'..=b'f' => byte.checked_sub(b'a' - 10),
+        b'A'..=b'F' => byte.checked_sub(b'A' - 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

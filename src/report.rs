@@ -74,7 +74,7 @@ impl Step {
 
     fn number(self) -> u8 {
         // The position in ALL, which a test holds equal to the declaration's order.
-        Self::ALL.iter().zip(0_u8..).find_map(|(step, number)| (*step == self).then_some(number)).unwrap_or(0)
+        Self::ALL.iter().zip(0..u8::MAX).find_map(|(step, number)| (*step == self).then_some(number)).unwrap_or(0)
     }
 }
 

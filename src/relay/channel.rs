@@ -201,7 +201,7 @@ impl<'a> Relay<'a> {
         if core::mem::take(&mut self.unsettled) {
             self.for_each_place(|relay, place| relay.settle(place, observer));
         }
-        for (row, index) in rows.iter().zip(0_usize..) {
+        for (row, index) in rows.iter().zip(0..usize::MAX) {
             let stream = if index & 1 == 0 { Stream::Out } else { Stream::Err };
             if row.revents != 0 {
                 self.read(Place { slot: index >> 1, stream }, observer, now);

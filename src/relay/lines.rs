@@ -3,6 +3,7 @@
 use core::str::from_utf8;
 
 use super::{PART, scan};
+use crate::text::Text;
 
 /// A finished line, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,11 +103,9 @@ impl Lines {
         if self.start > 0 {
             self.move_to_front(buffer);
         }
-        let room = buffer.get_mut(usize::from(self.end)..).unwrap_or_default();
-        if let Some((place, _)) = room.split_at_mut_checked(bytes.len()) {
-            place.copy_from_slice(bytes);
-            self.end = self.end.saturating_add(small(bytes.len()));
-        }
+        let mut held = Text::new(buffer.get_mut(usize::from(self.end)..).unwrap_or_default());
+        held.put(bytes);
+        self.end = self.end.saturating_add(small(held.len()));
     }
 
     /// Moves what is held to the front of the buffer: at most the three bytes of a character that came in pieces.

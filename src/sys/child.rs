@@ -179,7 +179,7 @@ fn death_signal(setup: &Setup<'_>, manager: Pid) -> Result<()> {
 }
 
 fn descriptors(hands: &Hands<'_>) -> Result<()> {
-    for (number, from) in (0..).zip(hands.standard) {
+    for (number, from) in (0..=2).zip(hands.standard) {
         if let Some(from) = from {
             fd::replace_standard(from, number)?;
             fd::reset_flags(fd::standard(number))?;

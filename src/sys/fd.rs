@@ -223,7 +223,7 @@ fn is_open(number: c_int) -> bool {
 /// Counts the open descriptors from `first` up, without a gap and `most` at most.
 #[must_use]
 pub fn count_open(first: c_int, most: u16) -> u16 {
-    (0..most).zip(first..).take_while(|(_, number)| is_open(*number)).fold(0, |_, (index, _)| index.saturating_add(1))
+    (0..most).find(|index| !is_open(first.saturating_add(c_int::from(*index)))).unwrap_or(most)
 }
 
 /// Names a descriptor by number for as long as the program runs.
@@ -259,7 +259,7 @@ pub fn close_from(first: c_int) {
 
 /// Closes `count` descriptors from `first` up, which nothing in this process owns.
 pub fn close_numbers(first: c_int, count: u16) {
-    for number in (first..).take(usize::from(count)) {
+    for number in first..first.saturating_add(c_int::from(count)) {
         // SAFETY: close takes no pointer; the caller vouches that nothing owns what is open there.
         unsafe { libc::close(number) };
     }

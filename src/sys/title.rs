@@ -29,12 +29,12 @@ pub fn copy(
     let mut rest = bytes;
     let (_end, places) = rows.split_last_mut()?;
     let mut places = places.iter_mut();
-    for (place, string) in strings.iter().enumerate() {
+    for (place, string) in (0..usize::MAX).zip(strings) {
         let bytes = if place == index { name.as_bytes() } else { string.to_bytes() };
         let (copy, others) = rest.split_at_mut_checked(bytes.len())?;
         // Leaving one byte ends the string.
         let (_zero, others) = others.split_first_mut()?;
-        copy.copy_from_slice(bytes);
+        Text::new(copy).put(bytes);
         *places.next()? = Word(copy.as_ptr().cast());
         rest = others;
     }
