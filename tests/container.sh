@@ -81,6 +81,7 @@ start() {
             >"$work/$name/out" 2>"$work/$name/err" </dev/null || code=$?
         echo "$code" >"$work/$name/code"
     } &
+    eventually "the pid of $name" test -s "$work/$name/pid"
 }
 
 says() {
