@@ -167,7 +167,12 @@ fn no_signal_goes_to_a_process_that_was_reaped() {
         let file = directory.file("trace");
         let strace = ["strace", "-qq", "-e", "signal=none", "-e", "trace=kill,wait4,waitid,/^(v?fork|clone)", "-o"];
         let strace = [&strace[..], &[file.to_str().unwrap()]].concat();
-        let manager = script(&[], "trap : USR1; echo up; sleep 0.1; sleep 1000 & exit 0").below(&strace).start();
+        let manager = script(
+            &[],
+            "trap go=1 USR1; echo up; until [ \"$go\" ]; do sleep 0.02; done; sleep 0.1; sleep 1000 & exit 0",
+        )
+        .below(&strace)
+        .start();
         manager.says("up");
         while proc::is_alive(manager.pid) && crate::common::signals::try_send(manager.pid, USR1) {
             std::thread::sleep(Duration::from_micros(300));
