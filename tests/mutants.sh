@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Breaks the decision core and the relay in every small way that cargo-mutants knows, one at a time, and asks the tests:
+# tests/mutants.sh [OPTION OF CARGO-MUTANTS]...
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# A mutant that few worlds do not find, more would not either. What is optimized a little runs so much faster that it
+# makes up for its build.
+export CANTELLA_SIM_WORLDS=1000 CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_PROFILE_TEST_DEBUG=0
+
+exec cargo mutants --config tests/mutants.toml --output target "$@"
