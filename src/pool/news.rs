@@ -327,3 +327,17 @@ pub enum Outcome {
     /// Too many failed starts.
     GaveUp,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_is_the_code_that_a_shell_reports() {
+        let by = |signal| Exit::Signal { signal, core: false };
+        let last = Signal::new(Signal::MAX).unwrap();
+        for (exit, code) in [(Exit::Code(0), 0), (Exit::Code(255), 255), (by(Signal::KILL), 137), (by(last), 192)] {
+            assert_eq!(exit.shell_code(), code, "{exit:?}");
+        }
+    }
+}

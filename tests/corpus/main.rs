@@ -20,6 +20,7 @@ mod beanstalk;
 mod pairs;
 #[path = "../arguments/mod.rs"]
 pub mod parser;
+mod pipes;
 mod pool;
 #[path = "../relay/properties.rs"]
 mod properties;
@@ -33,6 +34,7 @@ mod worlds;
 
 pub use arguments::check as arguments;
 pub use beanstalk::check as beanstalk;
+pub use pipes::check as pipes;
 pub use pool::check as pool;
 pub use properties::{formatting as format, splitting as lines};
 pub use records::check as records;
@@ -47,11 +49,12 @@ mod tests {
 
     type Body = fn(&[u8]);
 
-    const TARGETS: [(&str, Body); 9] = [
+    const TARGETS: [(&str, Body); 10] = [
         ("arguments", super::arguments),
         ("beanstalk", super::beanstalk),
         ("format", super::format),
         ("lines", super::lines),
+        ("pipes", super::pipes),
         ("pool", super::pool),
         ("records", super::records),
         ("report", super::report),
