@@ -290,10 +290,10 @@ impl<'a> Relay<'a> {
         if self.legacy(place).is_none_or(|legacy| legacy.bytes > 0) {
             return;
         }
-        if self.held.is_some_and(|held| held.place == place) || !observer.ready() {
-            self.unsettled = true;
-        } else {
+        if observer.ready() {
             self.end(place, observer);
+        } else {
+            self.unsettled = true;
         }
     }
 

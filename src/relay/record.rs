@@ -302,7 +302,13 @@ mod tests {
     fn of_the_pool() -> Vec<Row> {
         let failure = |step, errno| Failure { step, errno };
         let draining = |cause| Event::Draining { cause };
+        let orphan = |exit| Event::Orphan { pid: Pid::new(98).unwrap(), exit };
         vec![
+            (orphan(Exit::Code(4)), "debug orphan pid=98 code=4|Reaped zombie process with pid=98, code 4"),
+            (
+                orphan(Exit::Signal { signal: Signal::HUP, core: false }),
+                "debug orphan pid=98 signal=1|Reaped zombie process with pid=98, signal 1 (HUP)",
+            ),
             (
                 Event::ForkFailed { failure: failure("fork", 11) },
                 "error fork|cannot fork: Resource temporarily unavailable (errno 11), trying again",

@@ -191,6 +191,20 @@ fn what_is_still_in_the_pipe_of_the_dead_stays_theirs() {
 }
 
 #[test]
+fn last_words_come_out_at_once_where_somebody_takes_lines_again() {
+    let mut rig = Rig::started(3);
+    rig.out(2, "begun");
+    assert_eq!(rig.carry(), NOTHING);
+    rig.out(1, "other\nline\n");
+    rig.room(1).carry();
+    rig.out(0, "old\n");
+    rig.room(9).end(2);
+    assert_eq!(rig.taken(), ["info 2.1 out: begun"]);
+    rig.end(0);
+    assert_eq!(rig.taken(), ["info 1.1 out: line", "info 0.1 out: old"]);
+}
+
+#[test]
 fn a_death_before_the_last_one_is_settled_leaves_its_boundary_alone() {
     let mut rig = Rig::started(1);
     rig.out(0, "one\n");
