@@ -15,12 +15,12 @@ use crate::program::{Birth, Program};
 use crate::relay::{Relay, level};
 use crate::report::Report;
 use crate::signals::SignalSet;
-use crate::sys::fd::{self, AsFd, AsRawFd, PollRow};
+use crate::sys::fd::{self, AsFd, AsRawFd, IDLE_ROW, PollRow};
 use crate::sys::process::{self, Files, Forked};
 use crate::sys::procfs::{self, Catches};
 use crate::sys::signal;
 use crate::sys::{Errno, child, clock};
-use crate::table::{OWN_ROWS, Table};
+use crate::table::Table;
 
 mod close;
 mod hear;
@@ -41,10 +41,11 @@ const SPAWNS: usize = 64;
 /// Exit codes of a child whose start failed, as a shell gives them.
 const NOT_FOUND: u8 = 127;
 const EXEC_FAILED: u8 = 126;
-/// The manager's own rows of the poll array: the self-pipe, the pipe of reports, the log target.
+/// The rows of the poll array: the self-pipe, the pipe of reports, the log target, the workers' output.
 const WAKE: usize = 0;
 const REPORTS: usize = 1;
 const WRITABLE: usize = 2;
+const OUTPUT: usize = 3;
 /// How long a turn may sleep when the kernel cannot tell news from none.
 const STUMBLE: Duration = Duration::from_millis(100);
 
@@ -61,7 +62,7 @@ pub struct Manager<'a, P, O> {
     options: &'a Options<'a>,
     pool: Pool<'a>,
     relay: Relay<'a>,
-    rows: &'a mut [PollRow],
+    rows: [PollRow; 4],
     gear: Gear,
     program: P,
     observer: O,
@@ -111,7 +112,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             told: pool.phase(),
             pool,
             relay,
-            rows: table.rows,
+            rows: [IDLE_ROW; 4],
             gear,
             program,
             observer,
@@ -191,7 +192,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     /// Passes on what workers wrote and what there is to tell.
     fn speak(&mut self) {
         let before = clock::monotonic();
-        self.relay.carry(self.rows.get(OWN_ROWS..).unwrap_or_default(), &mut self.observer, self.now);
+        self.relay.carry(self.has_news(OUTPUT), &mut self.observer, self.now);
         self.observer.flush(self.now);
         self.spoke = clock::monotonic().since(before);
     }
@@ -204,15 +205,12 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let ready = self.observer.ready();
         let want = self.observer.want();
         let writable = if let Want::Writable(fd) = want { fd } else { -1 };
-        let own = [
+        self.rows = [
             fd::readable(self.gear.wake.read.as_raw_fd()),
             fd::readable(self.gear.reports.read.as_raw_fd()),
             fd::writable(writable),
+            self.relay.row(ready),
         ];
-        for (row, expected) in self.rows.iter_mut().zip(own) {
-            *row = expected;
-        }
-        self.relay.expect(self.rows.get_mut(OWN_ROWS..).unwrap_or_default(), ready);
 
         let show = self.relay.deadline().filter(|_| ready);
         let retry = if let Want::Time(at) = want { Some(at) } else { None };
@@ -221,7 +219,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let due = [self.due, show, retry, again].into_iter().fold(None, sooner);
         self.due = due;
         let left = due.map(|due| due.since(self.clock.pool_time(clock::monotonic())));
-        (self.rows, left)
+        (&self.rows, left)
     }
 
     /// Waits for news, for `timeout` at most.
@@ -230,7 +228,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let (_, left) = self.expect();
         let limit = sooner(sooner(left, timeout), gather);
         let mask = gather.map(|_| signal::block(Signal::CHLD));
-        let slept = fd::poll(self.rows, limit);
+        let slept = fd::poll(&mut self.rows, limit);
         if let Some(mask) = mask {
             signal::set_mask(mask);
         }
@@ -241,7 +239,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             // No memory for the kernel's own table: a short nap, then a look at everything that may have news.
             Err(_) => {
                 let _ = fd::poll(&mut [], Some(limit.unwrap_or(STUMBLE).min(STUMBLE)));
-                assume_news(self.rows);
+                assume_news(&mut self.rows);
             }
         }
     }

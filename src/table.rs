@@ -2,18 +2,14 @@
 
 use crate::pool::{GiveUp, Instant, Slot};
 use crate::relay::{Buffers, Channel, PART};
-use crate::sys::fd::{IDLE_ROW, PollRow};
 use crate::sys::storage::Cells;
-
-/// Rows of the poll array that belong to no worker.
-pub const OWN_ROWS: usize = 3;
 
 /// How much of a worker's output is read at once.
 pub const INPUT: usize = 64 * 1024;
 
 /// What a manager works on, in parts of any origin.
 ///
-/// Each slice but the last three has one row for each worker that there can ever be. Where no output is relayed, `channels`
+/// Each slice but the last two has one row for each worker that there can ever be. Where no output is relayed, `channels`
 /// and `buffers` may be empty.
 #[derive(Debug)]
 pub struct Table<'a> {
@@ -25,8 +21,6 @@ pub struct Table<'a> {
     pub buffers: &'a mut [Buffers],
     /// Failed starts within the window of `give_up`: as many rows as failures are allowed.
     pub window: &'a mut [Instant],
-    /// What poll(2) is asked: [`OWN_ROWS`], and two for each worker whose output is relayed.
-    pub rows: &'a mut [PollRow],
     /// What is read from workers, [`INPUT`] bytes.
     pub input: &'a mut [u8],
 }
@@ -53,8 +47,6 @@ pub struct Storage<const SLOTS: usize> {
     channels: Cells<Channel, SLOTS>,
     buffers: [Buffers; SLOTS],
     window: [Instant; WINDOW],
-    /// Five for each worker: two of its own, and for the first of them those that belong to no worker.
-    rows: Cells<[PollRow; 2 + OWN_ROWS], SLOTS>,
     input: [u8; INPUT],
 }
 
@@ -72,22 +64,17 @@ impl<const SLOTS: usize> Storage<SLOTS> {
             channels: Cells::new(),
             buffers: [[[0; PART]; 2]; SLOTS],
             window: [Instant::ZERO; WINDOW],
-            rows: Cells::new(),
             input: [0; INPUT],
         }
     }
 
     /// Lends the storage to one manager; once that is gone, to the next.
     pub fn lend(&mut self) -> Table<'_> {
-        // No more rows than are used: poll(2) takes none beyond the limit of open files.
-        let rows = self.rows.fill(|| [IDLE_ROW; 2 + OWN_ROWS]).as_flattened_mut();
-        let rows = rows.get_mut(..OWN_ROWS.saturating_add(SLOTS.saturating_mul(2)));
         Table {
             slots: self.slots.fill(|| Slot::EMPTY),
             channels: self.channels.fill(|| Channel::CLOSED),
             buffers: &mut self.buffers,
             window: &mut self.window,
-            rows: rows.unwrap_or_default(),
             input: &mut self.input,
         }
     }

@@ -7,7 +7,8 @@ use super::lines::{Lines, Part};
 use crate::observe::{Event, Level, Observer, Stream, Worker};
 use crate::pool::{Instant, Pid, SlotId, sooner};
 use crate::sys::Result;
-use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, Pipe, PollRow};
+use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, IDLE_ROW, Pipe, PollRow};
+use crate::sys::watch::Watch;
 
 /// How long a line may wait for its newline before its beginning is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -94,6 +95,8 @@ pub struct Relay<'a> {
     show_at: Option<Instant>,
     /// A dead worker's last line could not be passed on when it was due.
     unsettled: bool,
+    /// Every pipe's read end, under the number of its place.
+    watch: Option<Watch>,
 }
 
 impl<'a> Relay<'a> {
@@ -104,7 +107,7 @@ impl<'a> Relay<'a> {
         input: &'a mut [u8],
         levels: [Level; 2],
     ) -> Self {
-        Self { channels, buffers, input, levels, held: None, show_at: None, unsettled: false }
+        Self { channels, buffers, input, levels, held: None, show_at: None, unsettled: false, watch: None }
     }
 
     /// Makes the pipes of every slot.
@@ -117,12 +120,16 @@ impl<'a> Relay<'a> {
     pub fn open(&mut self) -> Result<()> {
         let flows = self.channels.iter_mut().flat_map(|channel| &mut channel.flows);
         let count = i32::try_from(flows.size_hint().1.unwrap_or(0)).unwrap_or(i32::MAX);
+        let watch = Watch::new()?;
         let mut beyond = None;
-        for flow in flows {
+        for (flow, number) in flows.zip(0..u32::MAX) {
             let Pipe { read, write } = fd::pipe_to_read()?;
             let beyond = *beyond.get_or_insert_with(|| write.as_raw_fd().saturating_add(count));
-            flow.pipe = Some(Pipe { read: fd::move_up(read, beyond)?, write });
+            let read = fd::move_up(read, beyond)?;
+            watch.add(read.as_fd(), number)?;
+            flow.pipe = Some(Pipe { read, write });
         }
+        self.watch = Some(watch);
         Ok(())
     }
 
@@ -137,6 +144,7 @@ impl<'a> Relay<'a> {
         for flow in self.channels.iter_mut().flat_map(|channel| &mut channel.flows) {
             *flow = Flow::CLOSED;
         }
+        self.watch = None;
     }
 
     /// Gives the ends that a worker of `slot` writes to: standard output and error.
@@ -184,28 +192,22 @@ impl<'a> Relay<'a> {
         self.channels.get(place.slot)?.flow(place.stream).legacy
     }
 
-    /// Fills two rows a slot with the pipes to be read, or with nothing while the observer takes no lines.
-    pub fn expect(&self, rows: &mut [PollRow], ready: bool) {
-        let flows = self.channels.iter().flat_map(|channel| &channel.flows);
-        for (row, flow) in rows.iter_mut().zip(flows) {
-            let fd = flow.pipe.as_ref().filter(|_| ready).map_or(-1, |pipe| pipe.read.as_raw_fd());
-            *row = fd::readable(fd);
-        }
+    /// Gives the row that waits for output; it waits for nothing while the observer takes no lines.
+    #[must_use]
+    pub fn row(&self, ready: bool) -> PollRow {
+        self.watch.as_ref().filter(|_| ready).map_or(IDLE_ROW, |watch| fd::readable(watch.as_raw_fd()))
     }
 
-    /// Reads each pipe that has something once, and shows the lines that waited too long.
-    pub fn carry(&mut self, rows: &[PollRow], observer: &mut impl Observer, now: Instant) {
+    /// Reads each pipe that has something once, if any has, and shows the lines that waited too long.
+    pub fn carry(&mut self, any: bool, observer: &mut impl Observer, now: Instant) {
         if !self.pass_on(observer, now) {
             return;
         }
         if core::mem::take(&mut self.unsettled) {
             self.for_each_place(|relay, place| relay.settle(place, observer));
         }
-        for (row, index) in rows.iter().zip(0..usize::MAX) {
-            let stream = if index & 1 == 0 { Stream::Out } else { Stream::Err };
-            if row.revents != 0 {
-                self.read(Place { slot: index >> 1, stream }, observer, now);
-            }
+        for number in self.watch.as_ref().filter(|_| any).map(Watch::ready).into_iter().flatten() {
+            self.read(Place::of(number), observer, now);
             if self.held.is_some() {
                 break;
             }
@@ -395,6 +397,12 @@ impl Channel {
 }
 
 impl Place {
+    /// The place of a watched number: two a slot.
+    fn of(number: u32) -> Self {
+        let stream = if number & 1 == 0 { Stream::Out } else { Stream::Err };
+        Self { slot: usize::try_from(number >> 1).unwrap_or(usize::MAX), stream }
+    }
+
     fn worker(self, owner: Owner) -> Worker {
         let index = u16::try_from(self.slot).unwrap_or(u16::MAX);
         Worker { slot: SlotId { index, generation: owner.generation }, pid: owner.pid }

@@ -24,7 +24,7 @@ pub struct OwnedFd(BorrowedFd<'static>);
 
 impl OwnedFd {
     /// Takes over what a libc call has just opened, or tells why it has not.
-    fn new(answer: c_int) -> Result<Self> {
+    pub(super) fn new(answer: c_int) -> Result<Self> {
         if answer < 0 {
             return Err(last_errno());
         }

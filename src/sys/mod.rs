@@ -19,6 +19,7 @@ pub mod start;
 pub mod storage;
 pub mod terminal;
 pub mod title;
+pub mod watch;
 
 /// The kernel's word for a failed call, as errno(3) lists it.
 pub use rustix::io::Errno;

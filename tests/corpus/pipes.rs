@@ -5,7 +5,7 @@ use core::time::Duration;
 use cantella::observe::{Event, Level, Observer, Stream, Worker};
 use cantella::pool::{Instant, Pid, SlotId};
 use cantella::relay::{Channel, PART, Relay};
-use cantella::sys::fd::{self, IDLE_ROW};
+use cantella::sys::fd;
 
 use super::script::Script;
 
@@ -71,11 +71,11 @@ impl House<'_> {
 
     /// One turn of the loop; tells whether there may be more to do.
     fn carry(&mut self) -> bool {
-        let mut rows = [IDLE_ROW; 2 * SLOTS];
-        self.relay.expect(&mut rows, self.account.room > 0);
-        fd::poll(&mut rows, Some(Duration::ZERO)).expect("rows");
-        self.relay.carry(&rows, &mut self.account, self.now);
-        self.relay.is_holding() || rows.iter().any(|row| row.revents != 0)
+        let mut row = [self.relay.row(self.account.room > 0)];
+        fd::poll(&mut row, Some(Duration::ZERO)).expect("a row");
+        let any = row[0].revents != 0;
+        self.relay.carry(any, &mut self.account, self.now);
+        any || self.relay.is_holding()
     }
 
     fn empty(&mut self) {

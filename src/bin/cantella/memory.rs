@@ -4,11 +4,10 @@ use cantella::options::{Options, Output};
 use cantella::pool::{GiveUp, Instant, Slot};
 use cantella::relay::{BUFFER, Buffers, Channel, PART};
 use cantella::sys::exec::{Environment, MAX_VARIABLES, PATH_MAX};
-use cantella::sys::fd::{IDLE_ROW, PollRow};
 use cantella::sys::start::{Strings, Word};
 use cantella::sys::storage::Arena;
 use cantella::sys::title::{self, MAX_ARGUMENTS, MAX_BYTES};
-use cantella::table::{INPUT, OWN_ROWS, Table};
+use cantella::table::{INPUT, Table};
 
 use super::table::MAX_WORKERS;
 
@@ -23,8 +22,7 @@ const ACCOUNTS: usize = 1 << 20;
 const PAGE: usize = 4096;
 
 /// Room for the largest of everything, and for what alignment leaves out.
-const SIZE: usize = WORKERS
-    * (size_of::<Slot>() + size_of::<Channel>() + 2 * size_of::<PollRow>() + size_of::<Buffers>())
+const SIZE: usize = WORKERS * (size_of::<Slot>() + size_of::<Channel>() + size_of::<Buffers>())
     + WINDOW * size_of::<Instant>()
     + (MAX_VARIABLES + MAX_ARGUMENTS) * size_of::<Word>()
     + MAX_BYTES
@@ -41,12 +39,10 @@ pub fn table(options: &Options<'_>) -> Option<Table<'static>> {
     let workers = usize::from(options.policy.workers);
     let relayed = if options.setup.output == Output::Relay { workers } else { 0 };
     let window = options.policy.give_up.map_or(0, |limit| usize::from(limit.failures));
-    let rows = OWN_ROWS.saturating_add(relayed.saturating_mul(2));
     let lines = relayed.saturating_mul(size_of::<Buffers>());
     Some(Table {
         slots: MEMORY.rows(workers, || Slot::EMPTY)?,
         channels: MEMORY.rows(relayed, || Channel::CLOSED)?,
-        rows: MEMORY.rows(rows, || IDLE_ROW)?,
         window: MEMORY.rows(window, || Instant::ZERO)?,
         buffers: MEMORY.bytes(lines, PAGE)?.as_chunks_mut::<PART>().0.as_chunks_mut().0,
         input: MEMORY.bytes(INPUT, PAGE)?,
