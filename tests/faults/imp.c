@@ -9,7 +9,9 @@
  *   imp clock                         says the monotonic time in nanoseconds, is then named `ready`, stays
  *   imp move WHERE                    leaves a child in its group that ignores TERM, moves to its manager's group or to a
  *                                     session of its own (`group`, `session`), says `moved`, stays
- *   imp giant BYTES                   writes that many bytes without a newline, says nothing, stays
+ *   imp count DIRECTORY               writes lines of slot, generation and number, some hundred a second, and counts them in
+ *                                     the file of its slot; leaves a stray in a session of its own, for a while
+ *   imp giant BYTES                   writes that many bytes without a newline, is then named `finished`, stays
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -19,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -183,6 +186,49 @@ static void move(const char *where) {
     stay();
 }
 
+static void nothing(int number) { (void)number; }
+
+/* The counter of this generation, in a file that outlives the worker. */
+static volatile long *counter_in(const char *directory, const char *slot, long generation) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", directory, slot);
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    check(file >= 0, path);
+    long page = generation * 8 / 4096 * 4096;
+    check(ftruncate(file, page + 4096) == 0, "ftruncate");
+    char *start = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, page);
+    check(start != MAP_FAILED, "mmap");
+    close(file);
+    return (volatile long *)(start + generation * 8 % 4096);
+}
+
+static void leave_stray(void) {
+    pid_t parent = fork();
+    check(parent >= 0, "fork");
+    if (parent == 0) {
+        setsid();
+        if (fork() == 0)
+            usleep(500000);
+        _exit(0);
+    }
+    /* A signal may have ended it. */
+    waitpid(parent, NULL, 0);
+}
+
+static void count_lines(const char *directory) {
+    const char *slot = getenv("CANTELLA_WORKER_SLOT");
+    long generation = atol(getenv("CANTELLA_WORKER_GENERATION"));
+    volatile long *counter = counter_in(directory, slot, generation);
+    signal(SIGUSR1, nothing);
+    signal(SIGUSR2, nothing);
+    leave_stray();
+    for (long line = 1;; line++) {
+        check(dprintf(1, "%s %ld %ld\n", slot, generation, line) > 0, "write");
+        *counter = line;
+        usleep(5000);
+    }
+}
+
 static void giant(long long bytes) {
     static char block[65536];
     memset(block, 'g', sizeof block);
@@ -191,6 +237,7 @@ static void giant(long long bytes) {
         check(wrote > 0, "write");
         bytes -= wrote;
     }
+    check(prctl(PR_SET_NAME, "finished") == 0, "name");
     stay();
 }
 
@@ -210,6 +257,8 @@ int main(int count, char **arguments) {
         tell_clock();
     else if (strcmp(mode, "move") == 0 && count > 2)
         move(arguments[2]);
+    else if (strcmp(mode, "count") == 0 && count > 2)
+        count_lines(arguments[2]);
     else if (strcmp(mode, "giant") == 0 && count > 2)
         giant(atoll(arguments[2]));
     else

@@ -139,6 +139,10 @@ impl Belongings {
     /// Looks while no fresh child shares the manager's memory with it.
     pub fn of(manager: &Manager, workers: usize, program: &Path) -> Self {
         manager.workers_running(workers, program);
+        Self::now(manager)
+    }
+
+    pub fn now(manager: &Manager) -> Self {
         Self {
             descriptors: proc::descriptors(manager.pid).iter().map(|(number, _)| *number).collect(),
             mappings: proc::mappings(manager.pid),
@@ -146,15 +150,21 @@ impl Belongings {
         }
     }
 
-    /// Demands that nothing was added since.
+    /// Demands that nothing was added by `later`.
     #[track_caller]
-    pub fn assert_kept(&self, since: &Self) {
+    pub fn assert_kept_by(&self, later: &Self) {
         /// What the kernel may count differently of pages that a child shared for a while, in KiB.
         const BLUR: u64 = 8;
-        assert_eq!(self.descriptors, since.descriptors);
-        assert_eq!(self.mappings, since.mappings);
-        let (before, after) = (since.private_dirty, self.private_dirty);
+        assert_eq!(self.descriptors, later.descriptors);
+        assert_eq!(self.mappings, later.mappings);
+        let (before, after) = (self.private_dirty, later.private_dirty);
         assert!(after <= before + BLUR, "memory of its own grew from {before} to {after} KiB");
+    }
+}
+
+impl core::fmt::Display for Belongings {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} KiB of its own, {} descriptors", self.private_dirty, self.descriptors.len())
     }
 }
 

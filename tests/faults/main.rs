@@ -19,8 +19,13 @@ mod common;
 mod kit;
 
 mod calls;
+mod chaos;
 mod executions;
 mod floods;
+mod output;
 mod restarts;
+mod security;
 mod shortage;
+mod soak;
 mod stops;
+mod time;

@@ -131,7 +131,7 @@ fn ten_thousand_deaths_leave_no_trace() {
         let settled = herd.settle(world.workers);
         figure("T18", "deaths a second, and time until all are back", format!("{rate:.0} {settled:?}"));
         assert!(rate >= 300.0 / f64::from(NOISE), "only {rate:.0} a second");
-        Belongings::of(&manager, world.workers, Path::new(SLEEP)).assert_kept(&before);
+        before.assert_kept_by(&Belongings::of(&manager, world.workers, Path::new(SLEEP)));
         let ended = end_well(manager);
         assert_eq!(ended.events("started").len(), world.workers + herd.hits());
     }
