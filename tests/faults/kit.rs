@@ -13,7 +13,7 @@ use crate::common::worker::compile;
 use crate::common::{Ended, Launch, Manager, Pid, eventually, proc};
 
 /// By how much a shared machine may exceed a figure of time that a quiet one holds.
-pub const NOISE: u32 = 5;
+pub const NOISE: u32 = 10;
 
 /// Whether the long form was asked for, by `CANTELLA_TEST_FULL=1`.
 pub fn is_full() -> bool {

@@ -13,7 +13,6 @@
 
 mod common;
 
-mod faults;
 mod init;
 mod limits;
 mod mishaps;
