@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 use core::time::Duration;
+use std::env;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -65,13 +66,42 @@ impl Piped {
 
     /// Reads and writes until nothing waits any more; gives the records.
     fn drain(&mut self) -> Vec<String> {
-        let mut all = self.take();
-        while self.want() != Want::Nothing {
+        self.drain_after(Vec::new())
+    }
+
+    /// The same, where so much of them was read already.
+    fn drain_after(&mut self, read: Vec<u8>) -> Vec<String> {
+        let mut all = read;
+        for _ in 0..1_000 {
+            all.extend(self.take());
+            if self.want() == Want::Nothing {
+                return records(&all);
+            }
             self.sink.writable();
             self.sink.flush(Instant::ZERO);
-            all.extend(self.take());
         }
-        records(&all)
+        panic!("a sink that never has written all: {:?}", self.want());
+    }
+
+    /// Adds lines to those that wait, as many as are taken; gives their records.
+    fn gather(&mut self) -> Vec<String> {
+        let mut expected = Vec::new();
+        while self.sink.ready() {
+            let text = format!("line {} {}", expected.len(), "x".repeat(expected.len() % 200));
+            self.sink.event(Level::Info, &line(text.as_bytes()));
+            expected.push(format!("info web/0[9] out: {text}"));
+            assert!(expected.len() < 10_000, "a buffer without end");
+        }
+        expected
+    }
+
+    /// Makes room in the target for a little of what waits, and has it written.
+    fn make_room(&mut self) -> Vec<u8> {
+        let mut room = [0; 16_384];
+        let count = fd::read(self.read.as_fd(), &mut room).unwrap();
+        self.sink.writable();
+        self.sink.flush(Instant::ZERO);
+        room.into_iter().take(count).collect()
     }
 }
 
@@ -145,18 +175,51 @@ fn records_of_a_turn_share_its_time() {
 #[test]
 fn nothing_is_lost_while_the_target_is_full() {
     let mut piped = Piped::full();
-    let mut expected = Vec::new();
-    while piped.sink.ready() {
-        let text = format!("line {} {}", expected.len(), "x".repeat(expected.len() % 200));
-        piped.sink.event(Level::Info, &line(text.as_bytes()));
-        expected.push(format!("info web/0[9] out: {text}"));
-    }
+    let expected = piped.gather();
     assert!(expected.len() > 300, "{} lines were gathered", expected.len());
     piped.sink.flush(Instant::ZERO);
     assert_eq!(piped.want(), Want::Writable(piped.write.as_raw_fd()));
     assert!(!piped.sink.ready());
     assert_eq!(piped.drain(), expected);
     assert!(piped.sink.ready());
+}
+
+#[test]
+fn room_is_used_again_as_soon_as_what_lay_there_is_written() {
+    let mut piped = Piped::full();
+    let mut expected = piped.gather();
+    let read = piped.make_room();
+    let more = piped.gather();
+    assert!(more.len() > 30, "{} more lines were gathered", more.len());
+    expected.extend(more);
+    assert_eq!(piped.drain_after(read), expected);
+}
+
+#[test]
+fn room_is_used_again_for_records_of_its_own_too() {
+    let mut piped = Piped::full();
+    for _ in 0..4_000 {
+        piped.sink.event(Level::Notice, &Event::Paused);
+    }
+    let read = piped.make_room();
+    for _ in 0..100 {
+        piped.sink.event(Level::Notice, &Event::Resumed);
+    }
+    let written = piped.drain_after(read);
+    assert_eq!(written.iter().filter(|record| *record == RESUMED).count(), 100);
+}
+
+#[test]
+fn a_full_target_is_left_alone_until_it_has_room() {
+    let mut piped = Piped::full();
+    piped.sink.event(Level::Notice, &Event::Paused);
+    piped.sink.flush(Instant::ZERO);
+    piped.take();
+    piped.sink.flush(Instant::ZERO);
+    assert_eq!(piped.take(), b"");
+    piped.sink.writable();
+    piped.sink.flush(Instant::ZERO);
+    assert_eq!(records(&piped.take()), [PAUSED]);
 }
 
 #[test]
@@ -305,10 +368,11 @@ fn a_record_that_is_torn_by_a_rotation_is_whole_in_the_new_log() {
     sink.event(Level::Info, &line(&first));
     sink.event(Level::Info, &line(&second));
     sink.flush(Instant::ZERO);
-    // Where there is no room left the buffer is tidied up.
-    while sink.ready() {
+    // Where no room is left the buffer is tidied up.
+    for _ in 0..20 {
         sink.event(Level::Info, &line(&third));
     }
+    assert!(!sink.ready());
     fs::remove_file(&path).unwrap();
     sink.reopen();
     let mut old = Vec::new();
@@ -318,6 +382,27 @@ fn a_record_that_is_torn_by_a_rotation_is_whole_in_the_new_log() {
     let new = written(&path);
     assert_eq!(new[0], format!("info web/0[9] out: {}", str::from_utf8(&second).unwrap()));
     assert!(new.len() > 1 && new[1..].iter().all(|record| record.ends_with(str::from_utf8(&third).unwrap())));
+}
+
+#[test]
+fn what_a_file_cannot_say_stands_once_on_standard_error() {
+    if env::var_os("CANTELLA_COMPLAIN").is_none() {
+        let this = "target::what_a_file_cannot_say_stands_once_on_standard_error";
+        let mut again = Command::new(env::current_exe().unwrap());
+        let output = again.args(["--exact", this, "--nocapture"]).env("CANTELLA_COMPLAIN", "1").output().unwrap();
+        let trouble = "error manager[7]: cannot write the log: No space left on device (errno 28)";
+        assert_eq!(records(&output.stderr), [trouble, "error manager[7]: 1 record was dropped"]);
+        return;
+    }
+    let mut full = sink(Target::file(c"/dev/full").unwrap());
+    full.event(Level::Notice, &Event::Paused);
+    full.flush(at(0));
+    full.flush(at(1_000));
+    full.close();
+    sink(Target::file(c"/dev/null").unwrap()).close();
+    let mut piped = Piped::full();
+    piped.sink.event(Level::Notice, &Event::Paused);
+    piped.sink.close();
 }
 
 #[test]
