@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::common::signals::{KILL, TERM, USR1, USR2, send};
 use crate::common::{Directory, Launch, binary, eventually, proc, worker};
-use crate::kit::{Herd, end_well};
+use crate::kit::{Herd, end_well, is_dynamic};
 
 /// Without /proc the pool runs; only what needs it is left out.
 #[test]
@@ -42,12 +42,6 @@ impl Root {
         let root = self.0.path().display().to_string();
         Launch::new(options).called(PathBuf::from("/cantella")).through(&["unshare", "-m", "sh", "-c", enter, &root])
     }
-}
-
-/// Whether the program under test needs its libraries, which are not in an empty root.
-fn is_dynamic() -> bool {
-    let program = fs::read(binary()).expect("the program under test");
-    program.windows(7).any(|window| window == b"/ld-lin")
 }
 
 /// T29: nothing but the program, read-only, is all that a pool needs; with or without a closed standard descriptor.

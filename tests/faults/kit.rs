@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::signals::try_send;
 use crate::common::worker::compile;
-use crate::common::{Ended, Launch, Manager, Pid, eventually, proc};
+use crate::common::{Ended, Launch, Manager, Pid, binary, eventually, proc};
 
 /// By how much a shared machine may exceed a figure of time that a quiet one holds.
 pub const NOISE: u32 = 10;
@@ -143,6 +143,8 @@ impl Belongings {
     }
 
     pub fn now(manager: &Manager) -> Self {
+        // Pages of a program that was just built count as its own until they are on the disk.
+        File::open(binary()).and_then(|program| program.sync_all()).expect("the program under test");
         Self {
             descriptors: proc::descriptors(manager.pid).iter().map(|(number, _)| *number).collect(),
             mappings: proc::mappings(manager.pid),
@@ -205,6 +207,12 @@ pub fn end_well(manager: Manager) -> Ended {
     assert_eq!(ended.events("started").len(), ended.events("exited").len(), "{}", ended.err());
     assert!(ended.left.is_empty(), "left: {:?}", ended.left);
     ended
+}
+
+/// Whether the program under test needs a loader and libraries, which the static one does not.
+pub fn is_dynamic() -> bool {
+    let program = std::fs::read(binary()).expect("the program under test");
+    program.windows(7).any(|window| window == b"/ld-lin")
 }
 
 /// The monotonic clock in nanoseconds, as `imp clock` tells it.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::signals::{CONT, STOP, TERM, USR1, send};
 use crate::common::{Launch, Manager, eventually, proc, worker};
-use crate::kit::{NOISE, SLEEP, SLEEPERS, WORLDS, World, busy, end_well, figure, form, imp, quiet};
+use crate::kit::{NOISE, SLEEP, SLEEPERS, WORLDS, World, busy, end_well, figure, form, imp, is_dynamic, quiet};
 
 /// T10: the wall clock jumps by hours and years at each look, and no delay, age or timeout knows of it.
 #[test]
@@ -178,8 +178,8 @@ fn the_largest_pool_has_no_heap_and_little_memory() {
         let mappings = proc::mappings(manager.pid);
         let memory = proc::private_dirty(manager.pid);
         figure("T25", &format!("private memory with {workers} workers"), format!("{memory} KiB"));
-        if mappings.iter().any(|mapping| mapping.contains("/ld-")) {
-            // A dynamic loader has a heap and memory of its own.
+        if is_dynamic() {
+            // A loader has a heap and memory of its own.
             continue;
         }
         assert!(!mappings.iter().any(|mapping| mapping.contains("[heap]")), "{mappings:#?}");
