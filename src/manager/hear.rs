@@ -91,9 +91,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         }
         for _ in 0..REAPS {
             match process::look(self.options.init.is_some()) {
-                // A worker's successor comes first: the last look, which finds nothing, walks all children in the kernel.
-                Ok(Some(Seen::Ended(pid, exit))) if self.bury(pid, exit) => break,
-                Ok(Some(Seen::Ended(..))) => {}
+                Ok(Some(Seen::Ended(pid, exit))) => self.bury(pid, exit),
                 Ok(Some(Seen::Stopped(pid, signal))) => self.suspend(pid, signal),
                 Ok(None) | Err(Errno::CHILD) => return,
                 // No answer is no reason to forget the question.
@@ -103,13 +101,12 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         self.children = true;
     }
 
-    /// Reaps one child, and tells whether it was a worker. Until then its pid and the id of its group are still its own.
-    pub(super) fn bury(&mut self, pid: Pid, exit: Exit) -> bool {
+    /// Reaps one child. Until then its pid and the id of its group are still its own.
+    pub(super) fn bury(&mut self, pid: Pid, exit: Exit) {
         let Some(slot) = self.pool.find(pid) else {
             process::reap(pid);
             self.orphans.note(self.now);
-            self.tell_orphan(pid, exit);
-            return false;
+            return self.tell_orphan(pid, exit);
         };
         if let Some(init) = &self.options.init {
             self.part_from_group(init, pid, exit);
@@ -119,7 +116,6 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         }
         process::reap(pid);
         self.part(Worker { slot, pid }, exit);
-        true
     }
 
     /// Takes in that a worker is gone.

@@ -138,9 +138,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             let Some(row) = self.pool.slot(index) else { return };
             let (Some(pid), slot) = (row.pid(), row.id()) else { continue };
             match process::look_at(pid) {
-                Ok(Some(Seen::Ended(pid, exit))) => {
-                    self.bury(pid, exit);
-                }
+                Ok(Some(Seen::Ended(pid, exit))) => self.bury(pid, exit),
                 Ok(Some(Seen::Stopped(..)) | None) => {}
                 Err(errno) => {
                     // The host has reaped it, and how it ended is lost with it.

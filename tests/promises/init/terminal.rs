@@ -87,12 +87,12 @@ fn a_child_that_reads_in_the_background_stops_as_a_job_and_fg_gives_it_the_termi
 #[test]
 fn a_running_job_that_is_brought_to_the_foreground_can_read() {
     let mut screen = Screen::new();
-    screen.enter("$INIT --init sh -c 'while [ ! -e $SCREEN_GO ]; do sleep 0.05; done; exec cat' &");
-    let go = std::env::temp_dir().join(format!("screen-{}", std::process::id()));
+    // Not before its init's group (the fifth field) has the foreground (the eighth): who reads earlier is stopped.
+    let until = "until set -- $(cat /proc/$PPID/stat); [ $5 = $8 ]; do sleep 0.05; done";
+    screen.enter(&format!("$INIT --init sh -c '{until}; exec cat' &"));
     screen.see("<0> ");
     screen.enter("fg");
-    screen.see("exec cat'");
-    drop(go);
+    screen.see("exec cat'\n");
     screen.enter("mine");
     screen.see("mine\n");
     screen.press(CONTROL_D);
