@@ -229,7 +229,8 @@ impl<'a> Relay<'a> {
     /// Tells whether bytes of a dead worker were not passed on yet.
     #[must_use]
     pub fn is_owing(&self) -> bool {
-        self.held.is_some() || self.channels.iter().flat_map(|channel| &channel.flows).any(|flow| flow.legacy.is_some())
+        self.held.is_some()
+            || self.channels.iter().any(|channel| channel.flows.iter().any(|flow| flow.legacy.is_some()))
     }
 
     /// Tells whether a chunk waits for the observer.

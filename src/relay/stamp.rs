@@ -54,18 +54,17 @@ impl Stamp {
         let (year, month, day) = date(self.millis / DAY);
         let time = self.millis % DAY;
         let mut text = Text::new(&mut self.text);
-        for (value, width, after) in [
-            (year, 4, "-"),
-            (month, 2, "-"),
-            (day, 2, "T"),
-            (time / HOUR, 2, ":"),
-            (time % HOUR / MINUTE, 2, ":"),
-            (time % MINUTE / SECOND, 2, "."),
-            (time % SECOND, 3, "Z"),
-        ] {
+        let mut field = |value, width, after| {
             text.padded(value, width);
             text.say(after);
-        }
+        };
+        field(year, 4, "-");
+        field(month, 2, "-");
+        field(day, 2, "T");
+        field(time / HOUR, 2, ":");
+        field(time % HOUR / MINUTE, 2, ":");
+        field(time % MINUTE / SECOND, 2, ".");
+        field(time % SECOND, 3, "Z");
     }
 }
 

@@ -69,8 +69,11 @@ fn own_table(hands: &Hands<'_>) -> Result<()> {
     if !hands.shares_files {
         return Ok(());
     }
-    let needed = hands.standard.iter().flatten().chain([&hands.reports]).map(AsRawFd::as_raw_fd);
-    fd::unshare_below(needed.max().unwrap_or(2).saturating_add(1))
+    let mut last = hands.reports.as_raw_fd();
+    for needed in hands.standard.iter().flatten() {
+        last = last.max(needed.as_raw_fd());
+    }
+    fd::unshare_below(last.saturating_add(1))
 }
 
 fn session(wanted: bool) -> Result<()> {

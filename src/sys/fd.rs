@@ -74,8 +74,8 @@ pub fn pipe() -> Result<Pipe> {
     let mut ends = [-1; 2];
     // SAFETY: the array has room for the two numbers.
     answered(unsafe { libc::syscall(libc::SYS_pipe2, ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
-    let [read, write] = ends.map(OwnedFd::new);
-    Ok(Pipe { read: read?, write: write? })
+    let [read, write] = ends;
+    Ok(Pipe { read: OwnedFd::new(read)?, write: OwnedFd::new(write)? })
 }
 
 /// Makes a pipe that others write to and the manager reads, which never waits for bytes.
