@@ -107,6 +107,14 @@ pub fn open_read(path: &CStr) -> Result<OwnedFd> {
     open(path, libc::O_RDONLY)
 }
 
+/// Opens a path for reading that never waits; the descriptor is close-on-exec.
+///
+/// # Errors
+/// As open(2).
+pub fn open_nonblocking(path: &CStr) -> Result<OwnedFd> {
+    open(path, libc::O_RDONLY | libc::O_NONBLOCK)
+}
+
 /// Opens a path for writing what is there already; the descriptor is close-on-exec.
 ///
 /// # Errors

@@ -7,8 +7,8 @@ use core::ffi::c_int;
 
 use rustix::fs::FileType;
 
-use super::fd::{self, AsRawFd, BorrowedFd};
-use super::{checked, process, signal};
+use super::fd::{self, AsFd, AsRawFd, BorrowedFd};
+use super::{Errno, checked, process, signal};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
 
@@ -19,15 +19,23 @@ pub fn controlling() -> Option<BorrowedFd<'static>> {
 }
 
 /// Gives the terminal whose foreground belongs to the group of this process.
-///
-/// The kernel is asked by a read of nothing, which it refuses in the background to a process that blocks SIGTTIN. To
-/// compare numbers would not do: in a PID namespace both groups can be outside, and then both are 0.
 #[must_use]
 pub fn foreground() -> Option<BorrowedFd<'static>> {
+    let (terminal, own) = (controlling()?, own_group());
+    let here = foreground_group(terminal) == Some(own) && (own != 0 || may_read());
+    here.then_some(terminal)
+}
+
+/// Tells whether this process may read from its terminal, as only a group that has its foreground may.
+///
+/// In a PID namespace this group and the one in the foreground can both be outside, and then both numbers are 0. The
+/// kernel is asked by a read of nothing, which it refuses in the background to a process that blocks SIGTTIN. Through a
+/// descriptor that blocks it would wait for whoever else reads there.
+fn may_read() -> bool {
     let mask = signal::set_mask(SignalSet::ALL);
-    let terminal = controlling().filter(|terminal| fd::read(*terminal, &mut []).is_ok());
+    let read = fd::open_nonblocking(c"/dev/tty").and_then(|terminal| fd::read(terminal.as_fd(), &mut []));
     signal::set_mask(mask);
-    terminal
+    matches!(read, Ok(_) | Err(Errno::AGAIN))
 }
 
 /// Gives the terminal whose foreground belongs to this process and to nobody else.

@@ -87,8 +87,9 @@ fn a_child_that_reads_in_the_background_stops_as_a_job_and_fg_gives_it_the_termi
 #[test]
 fn a_running_job_that_is_brought_to_the_foreground_can_read() {
     let mut screen = Screen::new();
-    // Not before its init's group (the fifth field) has the foreground (the eighth): who reads earlier is stopped.
-    let until = "until set -- $(cat /proc/$PPID/stat); [ $5 = $8 ]; do sleep 0.05; done";
+    // Not before the foreground (the eighth field) is its init's (the fifth): who reads earlier is stopped. An init that
+    // starts after fg has passed it on already.
+    let until = "until set -- $(cat /proc/$PPID/stat); [ $5 = $8 ] || [ $$ = $8 ]; do sleep 0.05; done";
     screen.enter(&format!("$INIT --init sh -c '{until}; exec cat' &"));
     screen.see("<0> ");
     screen.enter("fg");
@@ -132,6 +133,17 @@ fn in_a_pipeline_the_pager_keeps_the_terminal() {
     screen.see("1\n");
     screen.enter("key");
     screen.see("pager-key");
+}
+
+#[test]
+fn it_starts_while_another_program_waits_for_the_keyboard() {
+    let mut screen = Screen::new();
+    screen.enter("cat | sh -c 'sleep 0.3; exec $INIT --init sh -c \"echo started; cat\"'");
+    screen.see("started\n");
+    screen.enter("mine");
+    screen.see("mine\n");
+    screen.press(CONTROL_D);
+    screen.see("<0> ");
 }
 
 /// With dumb-init -c each arrives twice.
