@@ -5,8 +5,7 @@
     clippy::expect_used,
     clippy::std_instead_of_core,
     unreachable_pub,
-    dead_code,
-    reason = "a bench fails loudly, runs on a full std, has no public face, and needs not all that benches share"
+    reason = "a bench fails loudly, runs on a full std, and has no public face"
 )]
 
 mod common;
@@ -18,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{compile, compile_file, median};
+use common::{binary, compile, compile_file, median};
 
 /// Starts of each program.
 const STARTS: usize = 1000;
@@ -31,7 +30,7 @@ const IDLE: Duration = Duration::from_secs(30);
 fn main() {
     let tools = Tools { moment: compile("moment"), worker: compile_file("tests/promises/worker.c") };
     let mut inits = vec![Init { name: "bare", words: vec![compile("bare").display().to_string()] }];
-    inits.push(Init { name: "cantella", words: vec![program(), "--init".to_owned()] });
+    inits.push(Init { name: "cantella", words: vec![binary().display().to_string(), "--init".to_owned()] });
     for name in ["tini", "tini-static", "dumb-init", "catatonit"] {
         let subreaper = name.starts_with("tini").then(|| "-s".to_owned());
         inits.push(Init { name, words: std::iter::once(format!("/usr/bin/{name}")).chain(subreaper).collect() });
@@ -40,15 +39,6 @@ fn main() {
     let inits: Vec<Init> = inits.into_iter().skip(1).collect();
     orphans(&inits, &tools);
     rest(&inits);
-}
-
-/// The static program.
-fn program() -> String {
-    std::env::var("CANTELLA_BIN").unwrap_or_else(|_| {
-        let built = Command::new("tests/static.sh").stderr(Stdio::inherit()).output().expect("bash");
-        let said = String::from_utf8(built.stdout).expect("a path");
-        said.lines().last().expect("the path of the static program").to_owned()
-    })
 }
 
 /// The programs that the inits run.

@@ -1,12 +1,18 @@
 //! What the benches of the built program share: the program, C programs beside it, and a middle of many numbers.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The program that is measured: the one named in `CANTELLA_BIN`, else the one that cargo built.
+/// The program that is measured: the one named in `CANTELLA_BIN`, else the static one, which is built first.
 pub fn binary() -> PathBuf {
-    std::env::var_os("CANTELLA_BIN").map_or_else(|| env!("CARGO_BIN_EXE_cantella").into(), PathBuf::from)
+    std::env::var_os("CANTELLA_BIN").map_or_else(build, PathBuf::from)
+}
+
+fn build() -> PathBuf {
+    let built = Command::new("tests/static.sh").stderr(Stdio::inherit()).output().expect("bash");
+    let said = String::from_utf8(built.stdout).expect("a path");
+    said.lines().last().expect("the path of the static program").into()
 }
 
 /// Compiles one of the C programs of this directory, statically, so that its start costs as little as can be.
