@@ -1,16 +1,19 @@
 //! What the benches of the built program share: the program, C programs beside it, and a middle of many numbers.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The program that is measured: the one named in `CANTELLA_BIN`, else the static one, which is built first.
-pub fn binary() -> PathBuf {
-    std::env::var_os("CANTELLA_BIN").map_or_else(build, PathBuf::from)
+pub fn binary() -> &'static Path {
+    static BINARY: LazyLock<PathBuf> =
+        LazyLock::new(|| std::env::var_os("CANTELLA_BIN").map_or_else(build, PathBuf::from));
+    &BINARY
 }
 
 fn build() -> PathBuf {
-    let built = Command::new("tests/static.sh").stderr(Stdio::inherit()).output().expect("bash");
+    let built = Command::new("tests/static.sh").output().expect("bash");
     let said = String::from_utf8(built.stdout).expect("a path");
     said.lines().last().expect("the path of the static program").into()
 }
