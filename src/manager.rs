@@ -13,10 +13,10 @@ use crate::pool::{
 };
 use crate::program::{Birth, Program};
 use crate::relay::{Relay, level};
-use crate::report::Report;
+use crate::report::{Failed, Report};
 use crate::signals::SignalSet;
-use crate::sys::fd::{self, AsFd, AsRawFd, IDLE_ROW, PollRow};
-use crate::sys::process::{self, Files, Forked};
+use crate::sys::fd::{self, AsFd, AsRawFd, IDLE_ROW, Pipe, PollRow};
+use crate::sys::process::{self, Forked, Shared};
 use crate::sys::procfs::{self, Catches};
 use crate::sys::signal;
 use crate::sys::{Errno, child, clock};
@@ -317,17 +317,14 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         self.job.never_ran = false;
         // A signal in the child before its own handlers stand would be lost to it; see F1 in the contract.
         let mask = signal::set_mask(SignalSet::ALL);
-        let (forked, shares_files) = self.fork();
-        if forked == Ok(Forked::Child) {
-            self.be_worker(slot, shares_files);
-        }
+        let forked = self.fork(slot);
         self.now = self.clock.pool_time(clock::monotonic());
         let failing = self.pool.fork_failures() > 0;
         match forked {
-            Ok(Forked::Parent(pid)) => {
+            Ok(pid) => {
                 let worker = Worker { slot, pid };
                 if self.options.setup.process_group && !self.options.setup.detach {
-                    // The child does the same; whoever is second fails, and it is no matter who.
+                    // The child does the same, where it had its own memory perhaps later; whoever is second fails.
                     let _ = process::lead_group(pid);
                 }
                 self.relay.began(worker);
@@ -340,7 +337,6 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                     self.be_parent(init);
                 }
             }
-            Ok(Forked::Child) => {}
             Err(errno) => {
                 self.pool.handle(News::SpawnFailed { slot }, self.now);
                 if !failing {
@@ -351,46 +347,48 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         signal::set_mask(mask);
     }
 
-    /// Forks, the short way where the child will only exec and keeps no foreign descriptor; tells whether it did.
-    fn fork(&self) -> (Result<Forked, Errno>, bool) {
-        let alone = &self.gear.alone;
+    /// Forks a child that becomes a worker. It never returns into the manager's code and runs none of its destructors.
+    fn fork(&mut self, slot: SlotId) -> Result<Pid, Errno> {
         if P::LISTENS {
-            return (process::fork(alone), false);
+            return match process::fork(&self.gear.alone)? {
+                Forked::Parent(pid) => Ok(pid),
+                Forked::Child => {
+                    signal::disown();
+                    process::exit(self.be_value(slot))
+                }
+            };
         }
-        // What was handed over is closed here as soon as the child is there, which may be before it has its own table.
-        if !self.options.setup.close_fds || self.options.setup.listen_fds > 0 {
-            return (process::fork_to_exec(alone, Files::Own), false);
+        let Self { gear, relay, job, program, options, .. } = self;
+        let setup = &options.setup;
+        let shared = Shared {
+            // The child is all that there is to wait for. But a user to whom it is given up could stop it, and so its init.
+            memory: options.init.is_some() && setup.user.is_none(),
+            // What was handed over is closed here as soon as the child is there, perhaps before it has its own table.
+            files: setup.close_fds && setup.listen_fds == 0,
+        };
+        let birth = Birth { slot, options, manager: gear.pid, ignored: gear.ignored() };
+        let ends = relay.ends(slot.index);
+        let near = if shared.files { gear.bring_near(ends) } else { None };
+        let forked = process::spawn(&gear.alone, shared, &mut |shared| {
+            let hands = gear.hands(near.unwrap_or(ends), job.terminal, shared);
+            work(program, &birth, child::prepare(setup, &hands, gear.pid), &gear.reports)
+        });
+        if near.is_some()
+            && let Some(near) = &mut gear.near
+        {
+            near.child = forked.ok();
         }
-        match process::fork_to_exec(alone, Files::Shared) {
-            // An emulator or a sandbox that knows only the plain way.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => (process::fork_to_exec(alone, Files::Own), false),
-            forked => (forked, true),
-        }
+        forked
     }
 
-    /// What a fresh child does. It never returns into the manager's code and runs none of its destructors.
-    fn be_worker(&mut self, slot: SlotId, shares_files: bool) -> ! {
-        signal::disown();
-        let [out, err] = self.relay.ends(slot.index);
-        let hands = child::Hands {
-            standard: [self.gear.stdin.as_ref().map(AsFd::as_fd), out, err],
-            open_files: self.gear.open_files,
-            terminal: self.job.terminal,
-            reports: self.gear.reports.write.as_fd(),
-            shares_files,
-        };
-        let (options, manager) = (self.options, self.gear.pid);
-        let birth = Birth { slot, options, manager, ignored: self.gear.ignored() };
-        let prepared = child::prepare(&options.setup, &hands, manager);
-        if P::LISTENS {
-            self.leave();
-        }
-        let ran = prepared.and_then(|()| self.program.run(&birth));
-        process::exit(ran.unwrap_or_else(|failed| {
-            // A manager that is gone hears nothing, and the exit code says the rest.
-            let _ = fd::write(self.gear.reports.write.as_fd(), &Report { slot, failed }.encode());
-            if failed.errno == Errno::NOENT.raw_os_error() { NOT_FOUND } else { EXEC_FAILED }
-        }))
+    /// What a fresh child does that is to run a value of this program.
+    fn be_value(&mut self, slot: SlotId) -> u8 {
+        let (options, gear) = (self.options, &self.gear);
+        let hands = gear.hands(self.relay.ends(slot.index), self.job.terminal, Shared::NOTHING);
+        let prepared = child::prepare(&options.setup, &hands, gear.pid);
+        let birth = Birth { slot, options, manager: gear.pid, ignored: gear.ignored() };
+        self.leave();
+        work(&mut self.program, &birth, prepared, &self.gear.reports)
     }
 
     fn stop(&mut self, slot: SlotId, pid: Pid, why: Why) {
@@ -474,6 +472,15 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
     const fn leads_group(&self) -> bool {
         self.options.setup.detach || self.options.setup.process_group
     }
+}
+
+/// Does a worker's work in a child that is set up, and gives its exit code.
+fn work<P: Program>(program: &mut P, birth: &Birth<'_>, prepared: Result<(), Failed>, reports: &Pipe) -> u8 {
+    prepared.and_then(|()| program.run(birth)).unwrap_or_else(|failed| {
+        // A manager that is gone hears nothing, and the exit code says the rest.
+        let _ = fd::write(reports.write.as_fd(), &Report { slot: birth.slot, failed }.encode());
+        if failed.errno == Errno::NOENT.raw_os_error() { NOT_FOUND } else { EXEC_FAILED }
+    })
 }
 
 /// Takes each row for one that has what it waits for; a look that finds nothing is no harm.

@@ -159,7 +159,7 @@ impl<P, O> Drop for Manager<'_, P, O> {
         for pid in self.pool.slots().iter().filter_map(Slot::pid) {
             // Where it is not permitted, the end of the lifeline has to do.
             if signal::destroy(pid, group).is_ok() {
-                process::reap_killed(pid);
+                process::wait_for(pid);
             }
         }
         self.relay.close();

@@ -8,8 +8,9 @@ use crate::relay::Relay;
 use crate::signals::SignalSet;
 use crate::sys::alone::{Alone, Crowd};
 use crate::sys::child::{self, Hands};
-use crate::sys::fd::{self, AsFd, AsRawFd, OwnedFd, Pipe};
+use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, OwnedFd, Pipe};
 use crate::sys::limit::{self, Rlimit};
+use crate::sys::process::Shared;
 use crate::sys::signal::{self, Handlers};
 use crate::sys::{Errno, process, title};
 
@@ -27,6 +28,8 @@ pub(super) struct Gear {
     pub wake: Pipe,
     /// What children report of starts that failed.
     pub reports: Pipe,
+    /// Low numbers for what a child writes to.
+    pub near: Option<Near>,
     /// What workers read; `None`: what the manager reads.
     pub stdin: Option<OwnedFd>,
     /// The write end of the lifeline, which nobody else holds.
@@ -38,6 +41,15 @@ pub(super) struct Gear {
     let_in: SignalSet,
 }
 
+/// Two low numbers of the table of descriptors.
+#[derive(Debug)]
+pub(super) struct Near {
+    /// What holds them; a pipe until the first child gets its ends there.
+    pipe: Pipe,
+    /// The last child that got its ends there.
+    pub child: Option<Pid>,
+}
+
 impl Gear {
     /// Answers `signals` from now on, in a program that otherwise blocks `mask`. They are let in last, so that none comes
     /// to a manager that is not ready for it.
@@ -46,6 +58,28 @@ impl Gear {
         let let_in = mask.without(SignalSet::ALL.without(signals));
         self.let_in = SignalSet::from_bits(self.let_in.bits() | let_in.bits());
         signal::set_mask(mask.without(signals));
+    }
+
+    /// What a child is handed that writes to `ends`.
+    pub(super) fn hands<'a>(
+        &'a self,
+        [out, err]: [Option<BorrowedFd<'a>>; 2],
+        terminal: Option<BorrowedFd<'a>>,
+        shared: Shared,
+    ) -> Hands<'a> {
+        let standard = [self.stdin.as_ref().map(AsFd::as_fd), out, err];
+        Hands { standard, open_files: self.open_files, terminal, reports: self.reports.write.as_fd(), shared }
+    }
+
+    /// Gives the ends of the next child low numbers, so that it takes over no more of this table than up to there; `None`
+    /// as long as the last child that got these numbers has not taken them over.
+    pub(super) fn bring_near(&self, ends: [Option<BorrowedFd<'_>>; 2]) -> Option<[Option<BorrowedFd<'_>>; 2]> {
+        let near = self.near.as_ref().filter(|near| near.child.is_none_or(|pid| !process::shares_files(pid)))?;
+        let [out, err] = ends;
+        let place = |from: Option<BorrowedFd<'_>>, place: &'_ OwnedFd| fd::replace(place.as_fd(), from?).ok();
+        place(out, &near.pipe.read)?;
+        place(err, &near.pipe.write)?;
+        Some([&near.pipe.read, &near.pipe.write].map(|end| Some(end.as_fd())))
     }
 
     /// Leaves a byte in the lifeline while the pool is paused, for workers to whom signals came in an order of their own.
@@ -84,6 +118,9 @@ pub(super) fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>, listens: boo
         Ok(mut gear) => {
             signal::wake_through(gear.wake.write.as_raw_fd(), gear.pid);
             gear.answer(options.handled.with(Signal::CHLD), mask);
+            if listens && let Some(name) = options.name {
+                title::rename_found(name, "-pm");
+            }
             Ok(gear)
         }
         Err(error) => {
@@ -107,7 +144,9 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
     let reports = own_pipe("make the pipe of reports")?;
     // A worker of this program has nothing else by which to learn of its manager's end, should the signal be lost.
     let (stdin, lifeline) = standard_input(if listens { Stdin::Lifeline } else { options.setup.stdin })?;
+    let mut near = None;
     if options.setup.output == Output::Relay {
+        near = fd::pipe().ok().map(|pipe| Near { pipe, child: None });
         open_pipes(relay, &mut open_files)?;
     }
     // Workers of this program close what is not theirs; the program itself keeps its descriptors as they are.
@@ -120,15 +159,13 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
         adopted
             .or_else(|errno| if options.init.is_some() { Ok(()) } else { Err(system("become a subreaper")(errno)) })?;
     }
-    let [out, err] = relay.ends(0);
-    let standard = [stdin.as_ref().map(AsFd::as_fd), out, err];
-    let hands = Hands { standard, open_files, terminal: None, reports: reports.write.as_fd(), shares_files: false };
-    rehearse(&options.setup, &hands, &alone, &reports)?;
+    let (handlers, let_in) = (Handlers::NONE, SignalSet::EMPTY);
+    let gear = Gear { alone, pid, wake, reports, near, stdin, lifeline, open_files, handlers, let_in };
+    rehearse(&options.setup, &gear.hands(relay.ends(0), None, Shared::NOTHING), &gear.alone, &gear.reports)?;
     if listens && let Some(name) = options.name {
         title::rename_found(name, "-pm");
     }
-    let (handlers, let_in) = (Handlers::NONE, SignalSet::EMPTY);
-    Ok(Gear { alone, pid, wake, reports, stdin, lifeline, open_files, handlers, let_in })
+    Ok(gear)
 }
 
 fn system(step: &'static str) -> impl Fn(Errno) -> Error {

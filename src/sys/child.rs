@@ -9,10 +9,11 @@
 
 use core::ffi::CStr;
 
-use rustix::process::{Rlimit, WaitOptions};
+use rustix::process::Rlimit;
 
 use super::alone::Alone;
 use super::fd::{self, AsFd, AsRawFd, BorrowedFd};
+use super::process::{self, Shared};
 use super::{Errno, Result, answered};
 use crate::options::{Limit, Resource, Setup, User};
 use crate::pool::{Pid, SlotId};
@@ -30,8 +31,8 @@ pub struct Hands<'a> {
     pub terminal: Option<BorrowedFd<'a>>,
     /// Where it says what failed.
     pub reports: BorrowedFd<'a>,
-    /// Whether it shares its manager's table of descriptors so far.
-    pub shares_files: bool,
+    /// What of its manager's it uses so far.
+    pub shared: Shared,
 }
 
 /// Does the whole set-up; the first step that fails ends it.
@@ -66,7 +67,7 @@ static STEPS: [(Step, Act); 12] = [
 
 /// Takes over those of the manager's descriptors that the child still needs.
 fn own_table(hands: &Hands<'_>) -> Result<()> {
-    if !hands.shares_files {
+    if !hands.shared.files {
         return Ok(());
     }
     let mut last = hands.reports.as_raw_fd();
@@ -175,7 +176,7 @@ fn no_new_privs(wanted: bool) -> Result<()> {
 
 fn death_signal(setup: &Setup<'_>, manager: Pid) -> Result<()> {
     let Some(signal) = setup.death_signal else { return Ok(()) };
-    super::process::die_with_parent(signal)?;
+    process::die_with_parent(signal)?;
     // The manager may have died between fork and prctl; then no signal ever comes.
     let parent = rustix::process::getppid().map_or(0, rustix::process::Pid::as_raw_pid);
     if parent == manager.get() { Ok(()) } else { Err(Errno::SRCH) }
@@ -201,28 +202,24 @@ pub fn rehearse(
     alone: &Alone,
     report: &fd::Pipe,
 ) -> core::result::Result<(), Failed> {
-    let manager = super::process::own_pid();
+    let manager = process::own_pid();
     let failed = |errno: Errno| Failed { step: Step::Exec, errno: errno.raw_os_error() };
-    match super::process::fork_to_exec(alone, super::process::Files::Own).map_err(failed)? {
-        super::process::Forked::Child => {
-            let result = prepare(setup, hands, manager);
-            if let Err(failed) = result {
-                let slot = SlotId { index: 0, generation: 0 };
-                let report_bytes = Report { slot, failed }.encode();
-                // A report that cannot be written leaves the exit code, which says the same without the reason.
-                let _ = fd::write(report.write.as_fd(), &report_bytes);
-            }
-            super::process::exit(u8::from(result.is_err()))
+    let mut act = |_| {
+        let result = prepare(setup, hands, manager);
+        if let Err(failed) = result {
+            let slot = SlotId { index: 0, generation: 0 };
+            let report_bytes = Report { slot, failed }.encode();
+            // A report that cannot be written leaves the exit code, which says the same without the reason.
+            let _ = fd::write(report.write.as_fd(), &report_bytes);
         }
-        super::process::Forked::Parent(pid) => {
-            let raw = rustix::process::Pid::from_raw(pid.get());
-            // The trial does nothing that blocks, and nothing else runs yet, so it is simply waited for.
-            let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(raw, WaitOptions::empty()));
-            let mut bytes = [0; Report::LEN];
-            match fd::read(report.read.as_fd(), &mut bytes) {
-                Ok(Report::LEN) => Report::decode(&bytes).map_or(Ok(()), |report| Err(report.failed)),
-                Ok(_) | Err(_) => Ok(()),
-            }
-        }
+        u8::from(result.is_err())
+    };
+    let pid = process::spawn(alone, Shared::NOTHING, &mut act).map_err(failed)?;
+    // The trial does nothing that blocks, and nothing else runs yet, so it is simply waited for.
+    process::wait_for(pid);
+    let mut bytes = [0; Report::LEN];
+    match fd::read(report.read.as_fd(), &mut bytes) {
+        Ok(Report::LEN) => Report::decode(&bytes).map_or(Ok(()), |report| Err(report.failed)),
+        Ok(_) | Err(_) => Ok(()),
     }
 }

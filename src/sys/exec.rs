@@ -43,13 +43,8 @@ impl Environment {
 
     /// Adds `NAME=VALUE`; `None`: there is no room.
     pub fn add(&mut self, variable: &'static CStr) -> Option<()> {
-        self.put(variable, MAX_EXTRA)
-    }
-
-    /// Adds a variable if `spare` rows and the end of the array stay free.
-    fn put(&mut self, variable: &CStr, spare: usize) -> Option<()> {
         let (row, rest) = self.rows.get_mut(self.used..)?.split_first_mut()?;
-        if rest.len() <= spare {
+        if rest.len() <= MAX_EXTRA {
             return None;
         }
         *row = Word(variable.as_ptr());
@@ -69,10 +64,11 @@ pub fn execute<'a>(
     extra: impl Iterator<Item = &'a CStr>,
     shell_scripts: bool,
 ) -> Errno {
-    for variable in extra {
-        if environment.put(variable, 0).is_none() {
-            return Errno::TOOBIG;
-        }
+    let Some(spare) = environment.rows.get_mut(environment.used..) else { return Errno::TOOBIG };
+    // A parent that shares this memory finds its rows again as they were, but for the spare ones.
+    let ends = core::iter::once(Word::END);
+    for (row, word) in spare.iter_mut().zip(extra.map(|variable| Word(variable.as_ptr())).chain(ends)) {
+        *row = word;
     }
     // SAFETY: `path` is a C string; both arrays end with a null and hold C strings that outlive the call, `extra`'s included.
     unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.rows.as_ptr().cast()) };
@@ -83,6 +79,7 @@ pub fn execute<'a>(
 }
 
 /// Runs a script that does not say by what, as execvp(3) does. Scripts with very many arguments stay what they are.
+#[inline(never)] // Or every child would touch the page that its rows take.
 fn execute_by_shell(path: &CStr, arguments: Strings, environment: &Environment) -> Errno {
     let mut rows = [core::ptr::null(); 512];
     let front = [c"/bin/sh".as_ptr(), path.as_ptr()];

@@ -334,6 +334,16 @@ fn for_each_number(first: c_int, act: impl Fn(c_int)) {
     }
 }
 
+/// Puts `from` in the place of the open descriptor `place`. It is close-on-exec.
+///
+/// # Errors
+/// `BUSY`, of a kernel that is opening one there.
+pub fn replace(place: BorrowedFd<'_>, from: BorrowedFd<'_>) -> Result<()> {
+    let (from, place) = (from.as_raw_fd(), place.as_raw_fd());
+    // SAFETY: dup3 takes no pointer; whoever owns `place` goes on owning a descriptor of that number.
+    answered(unsafe { libc::syscall(libc::SYS_dup3, from, place, libc::O_CLOEXEC) }).map(|_| ())
+}
+
 /// Puts `from` in the place of standard descriptor `number`, inheritable.
 ///
 /// # Errors

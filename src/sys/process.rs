@@ -3,7 +3,8 @@
 //! # References
 //! fork(2), waitid(2), waitpid(2).
 
-use core::ffi::c_int;
+use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 
 use super::alone::Alone;
@@ -91,27 +92,86 @@ pub fn lead_group(pid: Pid) -> Result<()> {
     checked(unsafe { libc::setpgid(pid.get(), pid.get()) }).map(|_| ())
 }
 
-/// Whose descriptors a child of [`fork_to_exec`] begins with.
+/// What of its parent's a child of [`spawn`] uses until it executes its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Files {
-    /// Copies of its parent's.
-    Own,
-    /// Its parent's, until it calls [`fd::unshare_below`](super::fd::unshare_below); it must open and close nothing before.
+pub struct Shared {
+    /// The memory. The parent stands still that long, as in vfork(2), and copies nothing.
+    ///
+    /// Not for a child that gives up privileges: whoever may stop it then would stop the parent, too.
+    pub memory: bool,
+    /// The table of descriptors, until the child calls [`fd::unshare_below`](super::fd::unshare_below).
     ///
     /// To copy thousands of descriptors and close them at exec costs as much as the rest of a fork.
-    Shared,
+    pub files: bool,
 }
 
-/// Forks past libc a child that runs nothing that libc keeps a record of: it is for exec alone.
+impl Shared {
+    /// All is copied, as by fork(2).
+    pub const NOTHING: Self = Self { memory: false, files: false };
+}
+
+/// The stack of a child until it executes its program: 32 KiB. Deepest are a script's arguments and a signal's frame.
+///
+/// A local one would be touched all over when it is made.
+struct Stack(UnsafeCell<MaybeUninit<[u128; 2 << 10]>>);
+
+// SAFETY: only a child uses it, with a copy of the memory or while its parent's one thread stands still.
+unsafe impl Sync for Stack {}
+
+static STACK: Stack = Stack(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// Runs `act` in a child; what it gives is the child's exit code, should it not become another program before.
+///
+/// It may be told of less than `shared`: an emulator or a sandbox knows only the plain way. While the memory is shared
+/// the parent finds changed what `act` changes, and what it has dropped.
 ///
 /// # Errors
-/// As [`fork`].
-pub fn fork_to_exec(_alone: &Alone, files: Files) -> Result<Forked> {
-    let flags = libc::SIGCHLD | if files == Files::Shared { libc::CLONE_FILES } else { 0 };
-    // SAFETY: without CLONE_VM this is a fork: the child gets a copy of the memory and goes on on a copy of this stack.
-    let answer = answered(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
-    let pid = i32::try_from(answer).map_err(|_| Errno::RANGE)?;
-    Ok(Pid::new(pid).map_or(Forked::Child, Forked::Parent))
+/// `AGAIN` at a limit of processes, `NOMEM`.
+pub fn spawn(_alone: &Alone, shared: Shared, act: &mut dyn FnMut(Shared) -> u8) -> Result<Pid> {
+    match start(&mut Start { shared, act }) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => start(&mut Start { shared: Shared::NOTHING, act }),
+        answer => answer,
+    }
+}
+
+/// Tells whether the child `pid` still uses this process's table of descriptors, or may.
+///
+/// # References
+/// kcmp(2).
+#[must_use]
+pub fn shares_files(pid: Pid) -> bool {
+    const KCMP_FILES: c_int = 2;
+    // SAFETY: this comparison takes numbers and no pointer.
+    let order = answered(unsafe { libc::syscall(libc::SYS_kcmp, own_pid().get(), pid.get(), KCMP_FILES, 0, 0) });
+    // Where nobody may ask, or the kernel cannot tell, it may.
+    order.map_or_else(|errno| errno != Errno::SRCH, |order| order == 0)
+}
+
+/// What a child begins with.
+struct Start<'a> {
+    shared: Shared,
+    act: &'a mut dyn FnMut(Shared) -> u8,
+}
+
+fn start(begin: &mut Start<'_>) -> Result<Pid> {
+    let memory = if begin.shared.memory { libc::CLONE_VM | libc::CLONE_VFORK } else { 0 };
+    let files = if begin.shared.files { libc::CLONE_FILES } else { 0 };
+    // SAFETY: one past the end of the array, which is where a stack that grows downwards starts.
+    let top = unsafe { STACK.0.get().add(1) };
+    let argument = core::ptr::from_mut(begin);
+    // SAFETY: the stack and `begin` are the child's alone: it has copies of them, or this thread, which is the only one,
+    // stands still until it no longer uses them.
+    let answer = unsafe { libc::clone(run, top.cast(), memory | files | libc::SIGCHLD, argument.cast()) };
+    signal::own();
+    checked(answer).and_then(|pid| Pid::new(pid).ok_or(Errno::RANGE))
+}
+
+/// The first function of a child.
+extern "C" fn run(argument: *mut c_void) -> c_int {
+    signal::disown();
+    // SAFETY: `start` gave it a `Start`, and does not touch that meanwhile.
+    let start = unsafe { &mut *argument.cast::<Start<'_>>() };
+    exit((start.act)(start.shared))
 }
 
 /// Ends the calling process at once: no destructors, no exit handlers.
@@ -151,8 +211,8 @@ pub fn reap(pid: Pid) {
     unsafe { libc::waitpid(pid.get(), &raw mut status, libc::WNOHANG) };
 }
 
-/// Waits for the end of a child that was sent SIGKILL, and reaps it.
-pub fn reap_killed(pid: Pid) {
+/// Waits for a child that is sure to end soon, and reaps it.
+pub fn wait_for(pid: Pid) {
     let raw = rustix::process::Pid::from_raw(pid.get());
     // If it is no child any more, a host has reaped it.
     let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(raw, rustix::process::WaitOptions::empty()));

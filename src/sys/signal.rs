@@ -276,6 +276,11 @@ pub fn disown() {
     FRESH_CHILD.store(true, Ordering::Relaxed);
 }
 
+/// Takes that back in the parent of a child that had the same memory.
+pub(super) fn own() {
+    FRESH_CHILD.store(false, Ordering::Relaxed);
+}
+
 /// Begins anew in a child: nothing has arrived, every handler is gone, what was ignored stays ignored but CHLD.
 ///
 /// Only while every signal is blocked.
