@@ -358,7 +358,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                 }
             };
         }
-        let Self { gear, relay, job, program, options, .. } = self;
+        let Self { gear, pool, relay, job, program, options, .. } = self;
         let setup = &options.setup;
         let shared = Shared {
             // The child is all that there is to wait for. But a user to whom it is given up could stop it, and so its init.
@@ -367,18 +367,16 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             files: setup.close_fds && setup.listen_fds == 0,
         };
         let birth = Birth { slot, options, manager: gear.pid, ignored: gear.ignored() };
-        let ends = relay.ends(slot.index);
-        let near = if shared.files { gear.bring_near(ends) } else { None };
-        let forked = process::spawn(&gear.alone, shared, &mut |shared| {
-            let hands = gear.hands(near.unwrap_or(ends), job.terminal, shared);
-            work(program, &birth, child::prepare(setup, &hands, gear.pid), &gear.reports)
-        });
-        if near.is_some()
-            && let Some(near) = &mut gear.near
-        {
-            near.child = forked.ok();
+        if shared.files {
+            // In a storm of starts the children lag behind.
+            relay.bring_near(slot.index, |other| {
+                pool.slot(other).and_then(Slot::pid).is_some_and(process::shares_files)
+            });
         }
-        forked
+        process::spawn(&gear.alone, shared, &mut |shared| {
+            let hands = gear.hands(relay.ends(slot.index), job.terminal, shared);
+            work(program, &birth, child::prepare(setup, &hands, gear.pid), &gear.reports)
+        })
     }
 
     /// What a fresh child does that is to run a value of this program.

@@ -17,6 +17,7 @@ size=$(stat -c %s "$binary")
 
 headers=$(readelf -lW "$binary")
 grep -q ' LOAD ' <<<"$headers" || fail "no ELF program headers in $binary"
+grep -q ' RWE ' <<<"$headers" && fail "code that can be written to"
 grep -q INTERP <<<"$headers" && fail "it asks for a program interpreter"
 dynamic=$(readelf -dW "$binary")
 grep -q NEEDED <<<"$dynamic" && fail "it needs a shared library"

@@ -16,7 +16,7 @@ flags="-C linker=musl-gcc -C jump-tables=no -C target-feature=+crt-static -C rel
 # section would only round the file up to pages, and the manager's memory too.
 flags="$flags -C link-arg=-Wl,-T,tests/static.ld,--no-eh-frame-hdr,-z,noseparate-code,-z,norelro,--sort-section=alignment"
 # Measured: the compiler's own threshold for the smallest code lets calls stand that are longer than what they call.
-flags="$flags -C llvm-args=-inline-threshold=20"
+flags="$flags -C llvm-args=-inline-threshold=8"
 env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="$flags" cargo build --release --bin cantella \
     --target "$host" --target-dir "$directory" \
     --config profile.release.strip=false --config profile.release.debug=1

@@ -28,8 +28,6 @@ pub(super) struct Gear {
     pub wake: Pipe,
     /// What children report of starts that failed.
     pub reports: Pipe,
-    /// Low numbers for what a child writes to.
-    pub near: Option<Near>,
     /// What workers read; `None`: what the manager reads.
     pub stdin: Option<OwnedFd>,
     /// The write end of the lifeline, which nobody else holds.
@@ -39,15 +37,6 @@ pub(super) struct Gear {
     handlers: Handlers,
     /// What was let in that was blocked at the start.
     let_in: SignalSet,
-}
-
-/// Two low numbers of the table of descriptors.
-#[derive(Debug)]
-pub(super) struct Near {
-    /// What holds them; a pipe until the first child gets its ends there.
-    pipe: Pipe,
-    /// The last child that got its ends there.
-    pub child: Option<Pid>,
 }
 
 impl Gear {
@@ -69,17 +58,6 @@ impl Gear {
     ) -> Hands<'a> {
         let standard = [self.stdin.as_ref().map(AsFd::as_fd), out, err];
         Hands { standard, open_files: self.open_files, terminal, reports: self.reports.write.as_fd(), shared }
-    }
-
-    /// Gives the ends of the next child low numbers, so that it takes over no more of this table than up to there; `None`
-    /// as long as the last child that got these numbers has not taken them over.
-    pub(super) fn bring_near(&self, ends: [Option<BorrowedFd<'_>>; 2]) -> Option<[Option<BorrowedFd<'_>>; 2]> {
-        let near = self.near.as_ref().filter(|near| near.child.is_none_or(|pid| !process::shares_files(pid)))?;
-        let [out, err] = ends;
-        let place = |from: Option<BorrowedFd<'_>>, place: &'_ OwnedFd| fd::replace(place.as_fd(), from?).ok();
-        place(out, &near.pipe.read)?;
-        place(err, &near.pipe.write)?;
-        Some([&near.pipe.read, &near.pipe.write].map(|end| Some(end.as_fd())))
     }
 
     /// Leaves a byte in the lifeline while the pool is paused, for workers to whom signals came in an order of their own.
@@ -144,9 +122,7 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
     let reports = own_pipe("make the pipe of reports")?;
     // A worker of this program has nothing else by which to learn of its manager's end, should the signal be lost.
     let (stdin, lifeline) = standard_input(if listens { Stdin::Lifeline } else { options.setup.stdin })?;
-    let mut near = None;
     if options.setup.output == Output::Relay {
-        near = fd::pipe().ok().map(|pipe| Near { pipe, child: None });
         open_pipes(relay, &mut open_files)?;
     }
     // Workers of this program close what is not theirs; the program itself keeps its descriptors as they are.
@@ -160,7 +136,7 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
             .or_else(|errno| if options.init.is_some() { Ok(()) } else { Err(system("become a subreaper")(errno)) })?;
     }
     let (handlers, let_in) = (Handlers::NONE, SignalSet::EMPTY);
-    let gear = Gear { alone, pid, wake, reports, near, stdin, lifeline, open_files, handlers, let_in };
+    let gear = Gear { alone, pid, wake, reports, stdin, lifeline, open_files, handlers, let_in };
     rehearse(&options.setup, &gear.hands(relay.ends(0), None, Shared::NOTHING), &gear.alone, &gear.reports)?;
     if listens && let Some(name) = options.name {
         title::rename_found(name, "-pm");

@@ -7,7 +7,7 @@ use super::lines::{Lines, Part};
 use crate::observe::{Event, Level, Observer, Stream, Worker};
 use crate::pool::{Instant, Pid, SlotId, sooner};
 use crate::sys::Result;
-use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, IDLE_ROW, Pipe, PollRow};
+use crate::sys::fd::{self, AsFd, AsRawFd, BorrowedFd, IDLE_ROW, OwnedFd, Pipe, PollRow};
 use crate::sys::watch::Watch;
 
 /// How long a line may wait for its newline before its beginning is shown.
@@ -83,6 +83,9 @@ struct Place {
 /// The line buffers of a slot, one a stream. A page of them costs nothing until a line has to wait there.
 pub type Buffers = [[u8; PART]; 2];
 
+/// Slots whose pipes have low numbers: more than there are children at once between their fork and a table of their own.
+const NEAR: usize = 32;
+
 /// Reads what workers write and passes it on as lines.
 #[derive(Debug)]
 pub struct Relay<'a> {
@@ -97,6 +100,12 @@ pub struct Relay<'a> {
     unsettled: bool,
     /// Every pipe's read end, under the number of its place.
     watch: Option<Watch>,
+    /// The slots whose pipes have low numbers.
+    near: [u16; NEAR],
+    /// Counts on through these.
+    turn: usize,
+    /// Holds a pipe while two exchange their numbers.
+    spare: Option<OwnedFd>,
 }
 
 impl<'a> Relay<'a> {
@@ -107,30 +116,63 @@ impl<'a> Relay<'a> {
         input: &'a mut [u8],
         levels: [Level; 2],
     ) -> Self {
-        Self { channels, buffers, input, levels, held: None, show_at: None, unsettled: false, watch: None }
+        Self {
+            channels,
+            buffers,
+            input,
+            levels,
+            held: None,
+            show_at: None,
+            unsettled: false,
+            watch: None,
+            near: [0; NEAR],
+            turn: 0,
+            spare: None,
+        }
     }
 
     /// Makes the pipes of every slot.
-    ///
-    /// The ends that workers write to get low numbers in the order of the slots, the others move out of the way: the
-    /// table that a child takes over then needs to reach no further than its own two.
     ///
     /// # Errors
     /// `MFILE` and `NFILE` when descriptors have run out.
     pub fn open(&mut self) -> Result<()> {
         let flows = self.channels.iter_mut().flat_map(|channel| &mut channel.flows);
-        let count = i32::try_from(flows.size_hint().1.unwrap_or(0)).unwrap_or(i32::MAX);
         let watch = Watch::new()?;
-        let mut beyond = None;
         for (flow, number) in flows.zip(0..u32::MAX) {
-            let Pipe { read, write } = fd::pipe_to_read()?;
-            let beyond = *beyond.get_or_insert_with(|| write.as_raw_fd().saturating_add(count));
-            let read = fd::move_up(read, beyond)?;
-            watch.add(read.as_fd(), number)?;
-            flow.pipe = Some(Pipe { read, write });
+            let pipe = fd::pipe_to_read()?;
+            watch.add(pipe.read.as_fd(), number)?;
+            flow.pipe = Some(pipe);
         }
+        for (slot, index) in self.near.iter_mut().zip(0..) {
+            *slot = index;
+        }
+        self.spare = Some(fd::pipe()?.read);
         self.watch = Some(watch);
         Ok(())
+    }
+
+    /// Gives the ends that a worker of `slot` writes to low numbers: who shares the table of descriptors then needs to take
+    /// over no more of it than up to there.
+    ///
+    /// Another slot has them after that the longest, and gives them up unless its worker `looks_there` still.
+    pub fn bring_near(&mut self, slot: u16, looks_there: impl FnOnce(u16) -> bool) {
+        if self.near.contains(&slot) {
+            return;
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let Some(place) = self.turn.checked_rem(NEAR).and_then(|turn| self.near.get_mut(turn)) else { return };
+        let other = usize::from(*place);
+        if looks_there(*place) {
+            return;
+        }
+        let Ok([one, other]) = self.channels.get_disjoint_mut([usize::from(slot), other]) else { return };
+        let Some(spare) = &self.spare else { return };
+        for (one, other) in one.flows.iter_mut().zip(&mut other.flows) {
+            if let (Some(one), Some(other)) = (&mut one.pipe, &mut other.pipe) {
+                fd::exchange(&mut one.write, &mut other.write, spare);
+            }
+        }
+        *place = slot;
     }
 
     /// Counts the workers whose output can be relayed.
@@ -145,6 +187,7 @@ impl<'a> Relay<'a> {
             *flow = Flow::CLOSED;
         }
         self.watch = None;
+        self.spare = None;
     }
 
     /// Gives the ends that a worker of `slot` writes to: standard output and error.

@@ -84,19 +84,9 @@ pub fn pipe() -> Result<Pipe> {
 /// As [`pipe`].
 pub fn pipe_to_read() -> Result<Pipe> {
     let pipe = pipe()?;
-    set_nonblocking(pipe.read.as_fd())?;
+    // A new one has no other flags that this would take from it.
+    rustix::fs::fcntl_setfl(&pipe.read, OFlags::NONBLOCK)?;
     Ok(pipe)
-}
-
-/// Makes reads and writes through the open file behind `fd` fail with `AGAIN` where they would wait.
-///
-/// Every descriptor of that open file changes with it, so this is for files that no other process shares.
-///
-/// # Errors
-/// None that an open descriptor can cause.
-pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
-    let flags = rustix::fs::fcntl_getfl(fd)?;
-    rustix::fs::fcntl_setfl(fd, flags | OFlags::NONBLOCK)
 }
 
 /// Opens a path for reading; the descriptor is close-on-exec.
@@ -316,15 +306,6 @@ pub fn unshare_below(first: c_int) -> Result<()> {
     })
 }
 
-/// Moves a descriptor to the lowest free number from `least` up. It stays close-on-exec.
-///
-/// # Errors
-/// `MFILE` when there is none, `INVAL` when the limit of open files forbids any.
-#[expect(clippy::needless_pass_by_value, reason = "it is given up")]
-pub fn move_up(fd: OwnedFd, least: c_int) -> Result<OwnedFd> {
-    OwnedFd::new(control(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least))
-}
-
 /// Calls `act` with every number from `first` up that could be an open descriptor.
 fn for_each_number(first: c_int, act: impl Fn(c_int)) {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -334,14 +315,19 @@ fn for_each_number(first: c_int, act: impl Fn(c_int)) {
     }
 }
 
-/// Puts `from` in the place of the open descriptor `place`. It is close-on-exec.
-///
-/// # Errors
-/// `BUSY`, of a kernel that is opening one there.
-pub fn replace(place: BorrowedFd<'_>, from: BorrowedFd<'_>) -> Result<()> {
-    let (from, place) = (from.as_raw_fd(), place.as_raw_fd());
+/// Lets two descriptors exchange their numbers, by way of a spare one. Where the kernel refuses, they keep them.
+pub fn exchange(one: &mut OwnedFd, other: &mut OwnedFd, spare: &OwnedFd) {
+    let (low, high, spare) = (one.as_raw_fd(), other.as_raw_fd(), spare.as_raw_fd());
+    // Only the first can be refused: by a filter of system calls.
+    if replace(low, spare) && replace(high, low) && replace(spare, high) {
+        core::mem::swap(one, other);
+    }
+}
+
+/// Puts `from` in the place of the open descriptor `place`; it is close-on-exec there. Tells whether that succeeded.
+fn replace(from: c_int, place: c_int) -> bool {
     // SAFETY: dup3 takes no pointer; whoever owns `place` goes on owning a descriptor of that number.
-    answered(unsafe { libc::syscall(libc::SYS_dup3, from, place, libc::O_CLOEXEC) }).map(|_| ())
+    answered(unsafe { libc::syscall(libc::SYS_dup3, from, place, libc::O_CLOEXEC) }).is_ok()
 }
 
 /// Puts `from` in the place of standard descriptor `number`, inheritable.

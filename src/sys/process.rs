@@ -134,17 +134,24 @@ pub fn spawn(_alone: &Alone, shared: Shared, act: &mut dyn FnMut(Shared) -> u8) 
     }
 }
 
-/// Tells whether the child `pid` still uses this process's table of descriptors, or may.
+/// Tells whether the child `pid` still uses this process's table of descriptors, or may: it is let run if it is ready to,
+/// but not waited for.
 ///
 /// # References
 /// kcmp(2).
 #[must_use]
 pub fn shares_files(pid: Pid) -> bool {
     const KCMP_FILES: c_int = 2;
-    // SAFETY: this comparison takes numbers and no pointer.
-    let order = answered(unsafe { libc::syscall(libc::SYS_kcmp, own_pid().get(), pid.get(), KCMP_FILES, 0, 0) });
-    // Where nobody may ask, or the kernel cannot tell, it may.
-    order.map_or_else(|errno| errno != Errno::SRCH, |order| order == 0)
+    for _ in 0..2 {
+        // SAFETY: this comparison takes numbers and no pointer.
+        let order = answered(unsafe { libc::syscall(libc::SYS_kcmp, own_pid().get(), pid.get(), KCMP_FILES, 0, 0) });
+        // Where nobody may ask, it may.
+        if order.is_ok_and(|order| order != 0) {
+            return false;
+        }
+        rustix::thread::sched_yield();
+    }
+    true
 }
 
 /// What a child begins with.

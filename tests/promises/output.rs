@@ -37,6 +37,28 @@ fn texts(log: &[u8]) -> Vec<&[u8]> {
     lines(log).into_iter().filter_map(|line| Some(&line[after(line, b" out: ")?..])).collect()
 }
 
+/// Only some slots at a time have descriptors of low numbers; who gets them changes from start to start.
+#[test]
+fn each_worker_of_many_writes_to_its_own_slot() {
+    let script = "echo out-$CANTELLA_WORKER_SLOT; echo err-$CANTELLA_WORKER_SLOT >&2; exec sleep 1000";
+    let manager = Manager::start(&["-w100", "--min-uptime", "0", "--", "sh", "-c", script]);
+    for generation in 1..=3 {
+        let all = manager.count_of("a line of each stream", generation * 200, Record::is_line);
+        for line in &all {
+            let (stream, slot) = (line.text("stream"), line.number("worker"));
+            assert_eq!(line.text("msg"), format!("{stream}-{slot}"), "{line:?}");
+        }
+        let generations = manager.records();
+        let started = generations.iter().filter(|record| record.tells("started"));
+        let last: Vec<i64> = started.skip((generation - 1) * 100).map(|record| record.number("pid")).collect();
+        assert_eq!(last.len(), 100);
+        for pid in last {
+            send(i32::try_from(pid).unwrap(), KILL);
+        }
+    }
+    manager.end_by(TERM);
+}
+
 /// The records of workers' lines, of a log in logfmt or json.
 fn worker_lines(log: &[u8], read: impl Fn(&[u8]) -> Record) -> Vec<Record> {
     lines(log).into_iter().map(read).filter(Record::is_line).collect()
