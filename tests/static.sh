@@ -14,9 +14,9 @@ built=$directory/$host/release/cantella
 flags="-C linker=musl-gcc -C jump-tables=no -C target-feature=+crt-static -C relocation-model=static"
 # Nothing is loaded behind it that could be protected after start, so relro and a segment of its own for each kind of
 # section would only round the file up to pages, and the manager's memory too.
-flags="$flags -C link-arg=-Wl,-T,tests/static.ld,--no-eh-frame-hdr,-z,noseparate-code,-z,norelro,--sort-section=alignment"
+flags="$flags -C link-arg=-Wl,-T,tests/static.ld,--no-eh-frame-hdr,-z,noseparate-code,-z,norelro,-z,common-page-size=64,--sort-section=alignment"
 # Measured: the compiler's own threshold for the smallest code lets calls stand that are longer than what they call.
-flags="$flags -C llvm-args=-inline-threshold=8"
+flags="$flags -C llvm-args=-inline-threshold=15"
 env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="$flags" cargo build --release --bin cantella \
     --target "$host" --target-dir "$directory" \
     --config profile.release.strip=false --config profile.release.debug=1

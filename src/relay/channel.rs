@@ -83,8 +83,8 @@ struct Place {
 /// The line buffers of a slot, one a stream. A page of them costs nothing until a line has to wait there.
 pub type Buffers = [[u8; PART]; 2];
 
-/// Slots whose pipes have low numbers: more than there are children at once between their fork and a table of their own.
-const NEAR: usize = 32;
+/// Slots whose pipes have low numbers: about as many as there are children at once between fork and a table of their own.
+const NEAR: usize = 16;
 
 /// Reads what workers write and passes it on as lines.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 //! signal-safety(7), sigaction(2), sigprocmask(2).
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::{Errno, Result, answered, checked, errno_place};
 use crate::pool::{Pid, Signal};
@@ -100,6 +100,9 @@ pub fn block(signal: Signal) -> SignalSet {
 struct Record([u64; 4]);
 
 impl Record {
+    /// The record of a signal that nobody has ever changed.
+    const NONE: Self = Self([0; 4]);
+
     /// The record of a signal that has no handler.
     fn without_handler(ignored: bool) -> Self {
         let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
@@ -187,30 +190,32 @@ fn exchange(signal: Signal, new: Option<&Record>) -> Result<Record> {
     Ok(old)
 }
 
-/// The handlers that a manager installed, and what was there before them.
+/// What was there before the handlers of [`Handlers`], which is nothing almost always: a page that is never touched.
+static PREVIOUS: [[AtomicU64; 4]; ROWS] = [const { [const { AtomicU64::new(0) }; 4] }; ROWS];
+
+/// The handlers that the one manager of this process installed.
 #[derive(Debug)]
 pub struct Handlers {
-    previous: [Option<Record>; ROWS],
+    installed: SignalSet,
 }
 
 impl Handlers {
     /// No handler yet.
-    pub const NONE: Self = Self { previous: [None; ROWS] };
+    pub const NONE: Self = Self { installed: SignalSet::EMPTY };
 
     /// Lets the handler note each of `signals` from now on; KILL and STOP, which no handler can have, are left out.
     ///
     /// Only while every signal is blocked.
     pub fn install(&mut self, signals: SignalSet) {
-        let missing = signals.iter().filter(|signal| self.row(*signal).is_none());
-        let missing = missing.fold(SignalSet::EMPTY, SignalSet::with);
         let record = Record::with_handler();
-        for signal in missing.iter() {
-            let Some(row) = self.previous.get_mut(usize::from(signal.get())) else { continue };
-            *row = exchange(signal, Some(&tailored(record, signal))).ok();
-            if let Some((previous, handler)) =
-                row.filter(|_| signal == Signal::CHLD).and_then(|p| Some((p, p.handler()?)))
-            {
-                HOST_INFO.store(previous.has_info(), Ordering::Relaxed);
+        for signal in signals.without(self.installed).iter() {
+            let Ok(found) = exchange(signal, Some(&tailored(record, signal))) else { continue };
+            self.installed = self.installed.with(signal);
+            if found != previous(signal) {
+                keep(signal, found);
+            }
+            if let Some(handler) = found.handler().filter(|_| signal == Signal::CHLD) {
+                HOST_INFO.store(found.has_info(), Ordering::Relaxed);
                 HOST.store(handler, Ordering::Release);
             }
         }
@@ -219,25 +224,34 @@ impl Handlers {
     /// Gives the signals that were ignored before.
     #[must_use]
     pub fn ignored(&self) -> SignalSet {
-        let ignored = |signal: &Signal| self.row(*signal).is_some_and(|previous| previous.is_ignored());
-        SignalSet::ALL.iter().filter(ignored).fold(SignalSet::EMPTY, SignalSet::with)
+        let ignored = |signal: &Signal| previous(*signal).is_ignored();
+        self.installed.iter().filter(ignored).fold(SignalSet::EMPTY, SignalSet::with)
     }
 
     /// Puts back what was there before.
     pub fn restore(&mut self) {
         HOST.store(0, Ordering::Relaxed);
-        for signal in SignalSet::ALL.iter() {
-            if let Some(previous) = self.row(signal) {
-                // What was there once can be there again.
-                let _ = exchange(signal, Some(&previous));
-            }
+        for signal in self.installed.iter() {
+            // What was there once can be there again.
+            let _ = exchange(signal, Some(&previous(signal)));
         }
         *self = Self::NONE;
     }
+}
 
-    fn row(&self, signal: Signal) -> Option<Record> {
-        self.previous.get(usize::from(signal.get())).copied().flatten()
+#[inline(never)]
+fn keep(signal: Signal, record: Record) {
+    let Some(row) = PREVIOUS.get(usize::from(signal.get())) else { return };
+    for (word, was) in row.iter().zip(record.0) {
+        word.store(was, Ordering::Relaxed);
     }
+}
+
+/// What was there before the handler of `signal`.
+#[inline(never)]
+fn previous(signal: Signal) -> Record {
+    let row = PREVIOUS.get(usize::from(signal.get()));
+    row.map_or(Record::NONE, |row| Record(row.each_ref().map(|word| word.load(Ordering::Relaxed))))
 }
 
 /// A stopped terminal write that is started again would be stopped again, for ever.
