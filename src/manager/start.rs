@@ -96,9 +96,6 @@ pub(super) fn gear_up(options: &Options<'_>, relay: &mut Relay<'_>, listens: boo
         Ok(mut gear) => {
             signal::wake_through(gear.wake.write.as_raw_fd(), gear.pid);
             gear.answer(options.handled.with(Signal::CHLD), mask);
-            if listens && let Some(name) = options.name {
-                title::rename_found(name, "-pm");
-            }
             Ok(gear)
         }
         Err(error) => {
