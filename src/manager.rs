@@ -352,10 +352,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         if P::LISTENS {
             return match process::fork(&self.gear.alone)? {
                 Forked::Parent(pid) => Ok(pid),
-                Forked::Child => {
-                    signal::disown();
-                    process::exit(self.be_value(slot))
-                }
+                Forked::Child => process::exit(self.be_value(slot)),
             };
         }
         let Self { gear, pool, relay, job, program, options, .. } = self;
@@ -373,8 +370,10 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
                 pool.slot(other).and_then(Slot::pid).is_some_and(process::shares_files)
             });
         }
+        // Looked up here: the child may have no copy of the table.
+        let ends = relay.ends(slot.index);
         process::spawn(&gear.alone, shared, &mut |shared| {
-            let hands = gear.hands(relay.ends(slot.index), job.terminal, shared);
+            let hands = gear.hands(ends, job.terminal, shared);
             work(program, &birth, child::prepare(setup, &hands, gear.pid), &gear.reports)
         })
     }

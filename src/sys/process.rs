@@ -110,16 +110,6 @@ impl Shared {
     pub const NOTHING: Self = Self { memory: false, files: false };
 }
 
-/// The stack of a child until it executes its program: 32 KiB. Deepest are a script's arguments and a signal's frame.
-///
-/// A local one would be touched all over when it is made.
-struct Stack(UnsafeCell<MaybeUninit<[u128; 2 << 10]>>);
-
-// SAFETY: only a child uses it, with a copy of the memory or while its parent's one thread stands still.
-unsafe impl Sync for Stack {}
-
-static STACK: Stack = Stack(UnsafeCell::new(MaybeUninit::uninit()));
-
 /// Runs `act` in a child; what it gives is the child's exit code, should it not become another program before.
 ///
 /// It may be told of less than `shared`: an emulator or a sandbox knows only the plain way. While the memory is shared
@@ -128,10 +118,62 @@ static STACK: Stack = Stack(UnsafeCell::new(MaybeUninit::uninit()));
 /// # Errors
 /// `AGAIN` at a limit of processes, `NOMEM`.
 pub fn spawn(_alone: &Alone, shared: Shared, act: &mut dyn FnMut(Shared) -> u8) -> Result<Pid> {
-    match start(&mut Start { shared, act }) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => start(&mut Start { shared: Shared::NOTHING, act }),
+    match start(shared, act) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => start(Shared::NOTHING, act),
         answer => answer,
     }
+}
+
+/// clone(2), with the stack that is there unless the memory is shared: the pages that a child writes to are copied once,
+/// for it or for its parent, and those of the stack are written by both anyway.
+fn start(shared: Shared, act: &mut dyn FnMut(Shared) -> u8) -> Result<Pid> {
+    let flags = libc::SIGCHLD | if shared.files { libc::CLONE_FILES } else { 0 };
+    if shared.memory {
+        return start_on_own_stack(flags, &mut Start { shared, act });
+    }
+    // The one machine where the stack comes first.
+    let (first, second) = if cfg!(target_arch = "s390x") { (0, flags) } else { (flags, 0) };
+    // SAFETY: without a stack and memory of both, this is fork(2), and `Alone` vouched for that.
+    let answer = answered(unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) })?;
+    match c_int::try_from(answer) {
+        Ok(0) => exit(act(shared)),
+        answer => answer.ok().and_then(Pid::new).ok_or(Errno::RANGE),
+    }
+}
+
+/// What a child begins with that has no copy of its parent's stack.
+struct Start<'a> {
+    shared: Shared,
+    act: &'a mut dyn FnMut(Shared) -> u8,
+}
+
+/// The stack of a child that shares its parent's memory, until it executes its program: 32 KiB. Deepest are a script's
+/// arguments and a signal's frame.
+///
+/// A local one would be touched all over when it is made.
+struct Stack(UnsafeCell<MaybeUninit<[u128; 2 << 10]>>);
+
+// SAFETY: only a child uses it, while its parent's one thread stands still.
+unsafe impl Sync for Stack {}
+
+static STACK: Stack = Stack(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// vfork(2), but for the stack.
+fn start_on_own_stack(flags: c_int, begin: &mut Start<'_>) -> Result<Pid> {
+    let flags = flags | libc::CLONE_VM | libc::CLONE_VFORK;
+    // SAFETY: one past the end of the array, which is where a stack that grows downwards starts.
+    let top = unsafe { STACK.0.get().add(1) };
+    let argument = core::ptr::from_mut(begin);
+    // SAFETY: the stack and `begin` are the child's alone until this thread, which is the only one, goes on.
+    let answer = checked(unsafe { libc::clone(run, top.cast(), flags, argument.cast()) })?;
+    Pid::new(answer).ok_or(Errno::RANGE)
+}
+
+/// The first function of such a child.
+extern "C" fn run(argument: *mut c_void) -> c_int {
+    // SAFETY: `start_on_own_stack` gave it a `Start`, and stands still meanwhile.
+    let start = unsafe { &mut *argument.cast::<Start<'_>>() };
+    exit((start.act)(start.shared))
 }
 
 /// Tells whether the child `pid` still uses this process's table of descriptors, or may: it is let run if it is ready to,
@@ -152,33 +194,6 @@ pub fn shares_files(pid: Pid) -> bool {
         rustix::thread::sched_yield();
     }
     true
-}
-
-/// What a child begins with.
-struct Start<'a> {
-    shared: Shared,
-    act: &'a mut dyn FnMut(Shared) -> u8,
-}
-
-fn start(begin: &mut Start<'_>) -> Result<Pid> {
-    let memory = if begin.shared.memory { libc::CLONE_VM | libc::CLONE_VFORK } else { 0 };
-    let files = if begin.shared.files { libc::CLONE_FILES } else { 0 };
-    // SAFETY: one past the end of the array, which is where a stack that grows downwards starts.
-    let top = unsafe { STACK.0.get().add(1) };
-    let argument = core::ptr::from_mut(begin);
-    // SAFETY: the stack and `begin` are the child's alone: it has copies of them, or this thread, which is the only one,
-    // stands still until it no longer uses them.
-    let answer = unsafe { libc::clone(run, top.cast(), memory | files | libc::SIGCHLD, argument.cast()) };
-    signal::own();
-    checked(answer).and_then(|pid| Pid::new(pid).ok_or(Errno::RANGE))
-}
-
-/// The first function of a child.
-extern "C" fn run(argument: *mut c_void) -> c_int {
-    signal::disown();
-    // SAFETY: `start` gave it a `Start`, and does not touch that meanwhile.
-    let start = unsafe { &mut *argument.cast::<Start<'_>>() };
-    exit((start.act)(start.shared))
 }
 
 /// Ends the calling process at once: no destructors, no exit handlers.

@@ -9,6 +9,7 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use super::process::own_pid;
 use super::{Errno, Result, answered, checked, errno_place};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
@@ -20,9 +21,7 @@ const ROWS: usize = 65;
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 /// Whether a wake-up is already on its way.
 static AWAKE: AtomicBool = AtomicBool::new(false);
-/// Set in a fresh child, where this process's handler must not speak for its parent.
-static FRESH_CHILD: AtomicBool = AtomicBool::new(false);
-/// The process that the handler works for.
+/// The process that the handler works for; it must not speak for it in a fresh child.
 static OWNER: AtomicI32 = AtomicI32::new(0);
 /// Orders deliveries of different signals.
 static CLOCK: AtomicU32 = AtomicU32::new(0);
@@ -278,21 +277,10 @@ pub fn set_ignored(signal: Signal, ignored: bool) -> Result<()> {
     exchange(signal, Some(&Record::without_handler(ignored))).map(|_| ())
 }
 
-/// Tells the handler which pipe wakes the loop and which process it works for.
+/// Tells the handler which pipe wakes the loop and which process it works for; in another it acts as if there were none.
 pub fn wake_through(write_end: c_int, owner: Pid) {
-    FRESH_CHILD.store(false, Ordering::Relaxed);
     OWNER.store(owner.get(), Ordering::Relaxed);
     WAKE.store(write_end, Ordering::Relaxed);
-}
-
-/// Makes the handler, in a fresh child, act as if there were none.
-pub fn disown() {
-    FRESH_CHILD.store(true, Ordering::Relaxed);
-}
-
-/// Takes that back in the parent of a child that had the same memory.
-pub(super) fn own() {
-    FRESH_CHILD.store(false, Ordering::Relaxed);
 }
 
 /// Begins anew in a child: nothing has arrived, every handler is gone, what was ignored stays ignored but CHLD.
@@ -333,7 +321,7 @@ type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
 /// The signal handler: the only code that runs in signal context.
 extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    if FRESH_CHILD.load(Ordering::Relaxed) {
+    if own_pid().get() != OWNER.load(Ordering::Relaxed) {
         return act_by_default(number);
     }
     if number == libc::SIGCHLD {
@@ -428,7 +416,7 @@ pub(super) fn from_raw(number: c_int) -> Option<Signal> {
 /// Sends `signal` to the calling process. Unless it is blocked, it has had its effect on return.
 pub fn raise(signal: Signal) {
     // Not libc's raise: it may remember the thread of another process, the parent of a child that was cloned past it.
-    let _ = send(super::process::own_pid(), signal);
+    let _ = send(own_pid(), signal);
 }
 
 /// Sends `signal` to one process. A process that is gone is no error.

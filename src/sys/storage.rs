@@ -7,6 +7,13 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::answered;
+
+/// The least that a page of memory has on any machine; what begins on one shares it with nothing.
+pub const LEAST_PAGE: usize = 4096;
+/// The most that one has.
+const LARGEST_PAGE: usize = 1 << 16;
+
 /// A value that is lent out once.
 #[derive(Debug)]
 pub struct Lent<T> {
@@ -77,6 +84,23 @@ impl<const BYTES: usize> Arena<BYTES> {
         }
         // SAFETY: the loop has just written `count` rows in a row, which nobody else can reach, and a static stays.
         Some(unsafe { core::slice::from_raw_parts_mut(start, count) })
+    }
+
+    /// Keeps from children what is not handed out yet: fork(2) copies nothing of it, and its parent, who goes on writing
+    /// to it, does not have to copy it page by page after every fork.
+    ///
+    /// A child that reaches for it faults.
+    ///
+    /// # References
+    /// madvise(2), `MADV_DONTFORK`.
+    pub fn withhold_rest(&'static self) {
+        // Whole pages, whatever their size: the kernel rounds the end up, and refuses a start within one.
+        let Some(start) = self.carve(0, LEAST_PAGE) else { return };
+        let end = self.bytes.get().addr().saturating_add(BYTES);
+        let length = end.saturating_sub(start.addr()) & LARGEST_PAGE.wrapping_neg();
+        // Where it is refused, all is as it was: the fork copies it, too.
+        // SAFETY: these bytes stay where they are, for this process; no child is there yet.
+        let _ = answered(unsafe { libc::syscall(libc::SYS_madvise, start, length, libc::MADV_DONTFORK) });
     }
 
     /// Takes a piece of `len` bytes off the rest.

@@ -74,6 +74,7 @@ fn supervise(
         own_pid: environment::own_pid(settings, variables),
         shell_scripts: settings.habits.shell_scripts,
     };
+    memory::withhold_rest();
     let sink = open_log(settings)?;
     let table =
         memory::table(options).ok_or_else(|| fault(settings, "workers", None, Fault::Rule("no memory is left")))?;

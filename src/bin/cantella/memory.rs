@@ -5,7 +5,7 @@ use cantella::pool::{GiveUp, Instant, Slot};
 use cantella::relay::{BUFFER, Buffers, Channel, PART};
 use cantella::sys::exec::{Environment, MAX_VARIABLES, PATH_MAX};
 use cantella::sys::start::{Strings, Word};
-use cantella::sys::storage::Arena;
+use cantella::sys::storage::{Arena, LEAST_PAGE};
 use cantella::sys::title::{self, MAX_ARGUMENTS, MAX_BYTES};
 use cantella::table::{INPUT, Table};
 
@@ -18,8 +18,6 @@ const WINDOW: usize = GiveUp::MAX as usize;
 
 /// The most bytes of the user and the group file together.
 const ACCOUNTS: usize = 1 << 20;
-/// The least that a page of memory has on any machine; what begins on one shares it with nothing.
-const PAGE: usize = 4096;
 
 /// Room for the largest of everything, and for what alignment leaves out.
 const SIZE: usize = WORKERS * (size_of::<Slot>() + size_of::<Channel>() + size_of::<Buffers>())
@@ -30,7 +28,7 @@ const SIZE: usize = WORKERS * (size_of::<Slot>() + size_of::<Channel>() + size_o
     + PATH_MAX
     + INPUT
     + BUFFER
-    + 16 * PAGE;
+    + 16 * LEAST_PAGE;
 
 static MEMORY: Arena<SIZE> = Arena::new();
 
@@ -44,8 +42,8 @@ pub fn table(options: &Options<'_>) -> Option<Table<'static>> {
         slots: MEMORY.rows(workers, || Slot::EMPTY)?,
         channels: MEMORY.rows(relayed, || Channel::CLOSED)?,
         window: MEMORY.rows(window, || Instant::ZERO)?,
-        buffers: MEMORY.bytes(lines, PAGE)?.as_chunks_mut::<PART>().0.as_chunks_mut().0,
-        input: MEMORY.bytes(INPUT, PAGE)?,
+        buffers: MEMORY.bytes(lines, LEAST_PAGE)?.as_chunks_mut::<PART>().0.as_chunks_mut().0,
+        input: MEMORY.bytes(INPUT, LEAST_PAGE)?,
     })
 }
 
@@ -71,12 +69,17 @@ pub fn text() -> Option<&'static mut [u8]> {
     MEMORY.bytes(64, 1)
 }
 
+/// Keeps from workers what is lent from now on.
+pub fn withhold_rest() {
+    MEMORY.withhold_rest();
+}
+
 /// Lends the buffer of the log.
 pub fn log() -> Option<&'static mut [u8]> {
-    MEMORY.bytes(BUFFER, PAGE)
+    MEMORY.bytes(BUFFER, LEAST_PAGE)
 }
 
 /// Lends room for the user and the group file.
 pub fn accounts() -> Option<&'static mut [u8]> {
-    MEMORY.bytes(ACCOUNTS, PAGE)
+    MEMORY.bytes(ACCOUNTS, LEAST_PAGE)
 }
