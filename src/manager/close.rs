@@ -9,6 +9,8 @@ use crate::program::Program;
 
 impl<P: Program, O: Observer> Manager<'_, P, O> {
     /// Ends what the workers left behind, and passes on what they wrote.
+    // Inlined, it would be part of the loop that it ends.
+    #[inline(never)]
     pub(super) fn wind_up(&mut self) {
         let init = self.options.init.as_ref();
         let allowed = init.map_or(self.options.policy.stop_timeout, |init| init.drain);

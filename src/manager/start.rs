@@ -69,7 +69,7 @@ impl Gear {
 
     /// Gives the signals that were ignored before they were answered.
     #[must_use]
-    pub(super) fn ignored(&self) -> SignalSet {
+    pub(super) const fn ignored(&self) -> SignalSet {
         self.handlers.ignored()
     }
 }

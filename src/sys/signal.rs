@@ -196,11 +196,13 @@ static PREVIOUS: [[AtomicU64; 4]; ROWS] = [const { [const { AtomicU64::new(0) };
 #[derive(Debug)]
 pub struct Handlers {
     installed: SignalSet,
+    /// Those of them that were ignored before.
+    ignored: SignalSet,
 }
 
 impl Handlers {
     /// No handler yet.
-    pub const NONE: Self = Self { installed: SignalSet::EMPTY };
+    pub const NONE: Self = Self { installed: SignalSet::EMPTY, ignored: SignalSet::EMPTY };
 
     /// Lets the handler note each of `signals` from now on; KILL and STOP, which no handler can have, are left out.
     ///
@@ -210,6 +212,9 @@ impl Handlers {
         for signal in signals.without(self.installed).iter() {
             let Ok(found) = exchange(signal, Some(&tailored(record, signal))) else { continue };
             self.installed = self.installed.with(signal);
+            if found.is_ignored() {
+                self.ignored = self.ignored.with(signal);
+            }
             if found != previous(signal) {
                 keep(signal, found);
             }
@@ -222,9 +227,8 @@ impl Handlers {
 
     /// Gives the signals that were ignored before.
     #[must_use]
-    pub fn ignored(&self) -> SignalSet {
-        let ignored = |signal: &Signal| previous(*signal).is_ignored();
-        self.installed.iter().filter(ignored).fold(SignalSet::EMPTY, SignalSet::with)
+    pub const fn ignored(&self) -> SignalSet {
+        self.ignored
     }
 
     /// Puts back what was there before.
