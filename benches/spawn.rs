@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{binary, compile, median};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Kills of each program at each number of workers.
@@ -144,6 +144,12 @@ impl Drop for Pool {
         // Its workers are told by the kernel.
         let _ = self.manager.kill();
         let _ = self.manager.wait();
+        // Their ends would be in the way of whoever starts next.
+        for pid in self.workers.iter().filter_map(|pid| i32::try_from(*pid).ok().and_then(Pid::from_raw)) {
+            while test_kill_process(pid).is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         let _ = std::fs::remove_file(&self.fifo);
     }
 }
