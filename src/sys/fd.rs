@@ -317,10 +317,14 @@ fn for_each_number(first: c_int, act: impl Fn(c_int)) {
 
 /// Lets two descriptors exchange their numbers, by way of a spare one. Where the kernel refuses, they keep them.
 pub fn exchange(one: &mut OwnedFd, other: &mut OwnedFd, spare: &OwnedFd) {
-    let (low, high, spare) = (one.as_raw_fd(), other.as_raw_fd(), spare.as_raw_fd());
-    // Only the first can be refused: by a filter of system calls.
-    if replace(low, spare) && replace(high, low) && replace(spare, high) {
+    let (first, second, spare) = (one.as_raw_fd(), other.as_raw_fd(), spare.as_raw_fd());
+    if !replace(first, spare) || !replace(second, first) {
+        return;
+    }
+    if replace(spare, second) {
         core::mem::swap(one, other);
+    } else {
+        replace(spare, first);
     }
 }
 

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::thread;
 
 use crate::common::Launch;
+use crate::common::log::Record;
 use crate::common::signals::{KILL, TERM, try_send};
 use crate::kit::busy;
 
 /// The calls of the loop, each under all the names that a C library may call it by, so that every step of them is tried.
 ///
-/// close, exit and `rt_sigreturn` cannot fail. kill(2) has no error that is over the next time, so it is only interrupted.
-const LOOP: [&str; 8] = [
+/// close, exit, getpid, `rt_sigprocmask` and `rt_sigreturn` cannot fail. kill(2) has no error that is over the next time,
+/// so it is only interrupted.
+const LOOP: [&str; 12] = [
     "poll,ppoll",
     "read,readv,preadv2",
     "write,writev,pwritev2",
@@ -19,6 +21,10 @@ const LOOP: [&str; 8] = [
     "clone,clone3,fork,vfork",
     "ioctl",
     "kill",
+    "fcntl",
+    "epoll_wait,epoll_pwait,epoll_pwait2",
+    "dup2,dup3",
+    "kcmp",
 ];
 
 /// Starts it below strace, which tampers as `inject` says, here and (with `follow`) in its children.
@@ -47,24 +53,34 @@ fn a_system_call_that_fails_now_and_then_changes_nothing() {
 
 fn stumble(calls: &str, error: &str, step: usize) {
     let what = format!("{error} from every {step}th of {calls}");
-    let inject = format!("inject={calls}:error={error}:when=2+{step}");
-    let options =
-        ["-w3", "--min-uptime", "0", "--backoff", "10ms..20ms", "--", "sh", "-c", "echo line; exec sleep 1000"];
+    // The start has fourteen of these, and may not fail.
+    let first = if calls == "fcntl" { 15 } else { 2 };
+    let inject = format!("inject={calls}:error={error}:when={first}+{step}");
+    // Few workers need no exchange of numbers.
+    let count = if calls.contains("dup") || calls == "kcmp" { 20 } else { 3 };
+    let number = count.to_string();
+    let command = ["--", "sh", "-c", "echo line of $CANTELLA_WORKER_SLOT; exec sleep 1000"];
+    let options = [&["-w", &number, "--min-uptime=0", "--backoff=10ms..20ms"], &command[..]].concat();
     let manager = tampered(&inject, false, &options).start();
     for round in 1..=3 {
-        let workers = manager.workers_running(3, Path::new("/usr/bin/sleep"));
+        let workers = manager.workers_running(count, Path::new("/usr/bin/sleep"));
         // One that is being reaped meanwhile was killed in the last round.
         assert!(workers.iter().all(|&pid| try_send(pid, KILL)), "{what}");
-        manager.count_of(&what, 3 * (round + 1), |record| record.text("msg") == "line");
+        manager.count_of(&what, count * (round + 1), is_own_line);
     }
     let ended = manager.end_by(TERM);
     assert_eq!(ended.code(), 0, "{what}: {}", ended.err());
-    assert_eq!(ended.events("started").len(), 12, "{what}: {}", ended.err());
+    assert_eq!(ended.events("started").len(), 4 * count, "{what}: {}", ended.err());
     // At its end the manager does not wait for a log that takes nothing.
     if !(error == "EIO" && calls.starts_with("write")) {
-        assert_eq!(ended.events("exited").len(), 12, "{what}: {}", ended.err());
+        assert_eq!(ended.events("exited").len(), 4 * count, "{what}: {}", ended.err());
     }
     assert!(ended.left.is_empty(), "{what}: {:?}", ended.left);
+}
+
+/// Whether it is a line in the name of the worker that wrote it.
+fn is_own_line(record: &Record) -> bool {
+    record.is_line() && record.text("msg") == format!("line of {}", record.number("worker"))
 }
 
 /// T27: a worker whose set-up fails never runs, and the log names the step. What can be found out at the start is.
