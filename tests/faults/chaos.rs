@@ -15,23 +15,8 @@ use crate::common::signals::{
     try_send,
 };
 use crate::common::{Directory, Manager, Pid, proc};
+use crate::dice::Dice;
 use crate::kit::{Belongings, Herd, WORLDS, World, busy, figure, form, imp};
-
-/// Numbers that look random and come again with their seed (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn pick<'t, T>(&mut self, things: &'t [T]) -> &'t T {
-        &things[usize::try_from(self.roll(u64::try_from(things.len()).unwrap())).unwrap()]
-    }
-}
 
 /// What the log has told so far, checked as it comes.
 #[derive(Debug, Default)]

@@ -22,6 +22,7 @@ mod kit;
 mod calls;
 mod chaos;
 mod deprived;
+mod dice;
 mod executions;
 mod floods;
 mod output;

@@ -17,10 +17,13 @@
 
 #[cfg(feature = "beanstalk")]
 mod beanstalk;
+#[path = "../faults/dice.rs"]
+mod dice;
 mod guests;
 mod kit;
 mod originals;
 mod requests;
+mod storm;
 mod workers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +38,7 @@ fn promises() -> impl Iterator<Item = kit::Promise> {
         guests::PROMISES,
         originals::PROMISES,
         requests::PROMISES,
+        storm::PROMISES,
         workers::PROMISES,
     ];
     all.into_iter().flatten().copied()
