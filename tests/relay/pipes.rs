@@ -316,11 +316,46 @@ fn nothing_is_read_for_nobody() {
 }
 
 #[test]
-fn the_ends_that_workers_write_to_rise_with_the_slots() {
-    let rig = Rig::new(3, 1);
-    let ends: Vec<i32> = (0..3).flat_map(|slot| rig.relay.ends(slot)).map(|end| end.unwrap().as_raw_fd()).collect();
-    assert!(ends.is_sorted(), "{ends:?}");
-    assert!(rig.relay.ends(3).iter().all(Option::is_none));
+fn low_numbers_go_from_slot_to_slot_and_the_lines_do_not() {
+    const SLOTS: u16 = 40;
+    let mut rig = Rig::started(SLOTS);
+    let numbers = |rig: &Rig, slot| rig.relay.ends(slot).map(|end| end.unwrap().as_raw_fd());
+    let all = |rig: &Rig| (0..SLOTS).map(|slot| numbers(rig, slot)).collect::<Vec<_>>();
+    let first = all(&rig);
+    rig.relay.bring_near(0, |other| panic!("it is near, but took the numbers of {other}"));
+    rig.relay.bring_near(SLOTS - 1, |_| true);
+    assert_eq!(all(&rig), first, "whose worker still looks there keeps its numbers");
+
+    let mut givers = Vec::new();
+    for slot in 20..SLOTS {
+        let before = all(&rig);
+        rig.relay.bring_near(slot, |other| {
+            givers.push(other);
+            false
+        });
+        let giver = givers[givers.len() - 1];
+        assert_eq!(numbers(&rig, slot), before[usize::from(giver)]);
+        assert_eq!(numbers(&rig, giver), before[usize::from(slot)]);
+        let changed = all(&rig).iter().zip(&before).filter(|(now, before)| now != before).count();
+        assert_eq!(changed, 2);
+    }
+    givers.sort_unstable();
+    givers.dedup();
+    assert_eq!(givers.len(), 20, "each gave its numbers once: {givers:?}");
+
+    for slot in 0..SLOTS {
+        rig.out(slot, &format!("{slot}\n"));
+        rig.write(slot, Stream::Err, &format!("{slot}\n"));
+    }
+    let mut lines = rig.carry();
+    lines.extend(rig.carry());
+    let wanted =
+        (0..SLOTS).flat_map(|slot| [format!("info {slot}.1 out: {slot}"), format!("warning {slot}.1 err: {slot}")]);
+    let mut wanted: Vec<String> = wanted.collect();
+    lines.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+    assert!(rig.relay.ends(SLOTS).iter().all(Option::is_none));
 }
 
 #[test]
