@@ -225,8 +225,6 @@ impl<'a> Relay<'a> {
         let flow = channel.flow_mut(place.stream);
         if let (Some(pipe), Some(owner), None) = (&flow.pipe, current, flow.legacy) {
             let bytes = fd::waiting(pipe.read.as_fd()).saturating_add(unread);
-            // What the dead worker did to its pipe is not for its successor to suffer.
-            fd::restore_blocking(pipe.write.as_fd());
             flow.legacy = Some(Legacy { owner, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
         }
     }

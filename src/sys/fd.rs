@@ -169,16 +169,6 @@ pub fn is_on_disk(fd: BorrowedFd<'_>) -> bool {
     matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice))
 }
 
-/// Makes reads and writes through the open file behind `fd` wait again, if somebody has made them not.
-pub fn restore_blocking(fd: BorrowedFd<'_>) {
-    if let Ok(flags) = rustix::fs::fcntl_getfl(fd)
-        && flags.contains(OFlags::NONBLOCK)
-    {
-        // It takes any flags that it gave.
-        let _ = rustix::fs::fcntl_setfl(fd, flags.difference(OFlags::NONBLOCK));
-    }
-}
-
 /// Opens the terminal behind `fd` anew, for writing without blocking; `None` where it is none, or without /proc.
 ///
 /// Neither the flags of a terminal's shared open file can be changed, nor can poll(2) be believed when it calls one
