@@ -121,7 +121,8 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             due: Some(now),
             noted: SignalSet::EMPTY,
             blind: false,
-            children: false,
+            // Whoever ended before the handler stood made no sound.
+            children: options.reap_all,
             again: false,
             spoke: Duration::ZERO,
             stops: 0,
@@ -361,7 +362,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             // The child is all that there is to wait for. But a user to whom it is given up could stop it, and so its init.
             memory: options.init.is_some() && setup.user.is_none(),
             // What was handed over is closed here as soon as the child is there, perhaps before it has its own table.
-            files: setup.close_fds && setup.listen_fds == 0,
+            files: gear.can_share_files && setup.listen_fds == 0,
         };
         let birth = Birth { slot, options, manager: gear.pid, ignored: gear.ignored() };
         if shared.files {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Manager;
 use crate::observe::{Observer, Want};
-use crate::pool::{Pid, sooner};
+use crate::pool::{Instant, Pid, sooner};
 use crate::program::Program;
 
 impl<P: Program, O: Observer> Manager<'_, P, O> {
@@ -20,12 +20,12 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         if adopts && self.options.reap_all && allowed != Some(Duration::ZERO) {
             self.drain_strays(until);
         }
-        self.close();
+        // What an init has left to say is worth no wait: it passes nothing on.
+        self.close(if init.is_some() { Some(self.now) } else { until });
     }
 
-    /// Passes on what the last workers left, for the stop timeout at most.
-    fn close(&mut self) {
-        let until = self.options.policy.stop_timeout.map(|timeout| self.now.after(timeout));
+    /// Passes on what the last workers left, until then at most.
+    fn close(&mut self, until: Option<Instant>) {
         let stops = self.stops;
         loop {
             let stuck = !self.observer.ready() || self.observer.want() != Want::Nothing;

@@ -17,16 +17,17 @@ pub fn idle() -> u8 {
     }
     signal::set_mask(SignalSet::ALL.without(handled));
     loop {
-        let mut rows = [fd::readable(wake.read.as_raw_fd())];
-        // One row of ours: it fails only for a signal, which is what it waits for.
-        let _ = fd::poll(&mut rows, None);
-        let _ = fd::read(wake.read.as_fd(), &mut [0; 16]);
-        signal::rearm();
+        // The first time for whoever ended before the handler stood.
         while let Ok(Some(Seen::Ended(pid, _))) = process::look(false) {
             process::reap(pid);
         }
         if [Signal::TERM, Signal::INT].into_iter().any(|signal| signal::take(signal, u32::MAX).is_some()) {
             return 0;
         }
+        let mut rows = [fd::readable(wake.read.as_raw_fd())];
+        // One row of ours: it fails only for a signal, which is what it waits for.
+        let _ = fd::poll(&mut rows, None);
+        let _ = fd::read(wake.read.as_fd(), &mut [0; 16]);
+        signal::rearm();
     }
 }

@@ -68,7 +68,11 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             self.ask(Request::Stop);
             left = left.saturating_sub(1);
         }
-        let Some(pid) = child else { return };
+        let Some(pid) = child else {
+            // Who asks again while strays are drained is in a hurry.
+            self.stops = self.stops.saturating_add(left);
+            return;
+        };
         for _ in 0..left {
             self.send(pid, passed, init.forward_to_group);
         }

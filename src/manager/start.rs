@@ -34,6 +34,8 @@ pub(super) struct Gear {
     pub lifeline: Option<OwnedFd>,
     /// The limit of open files at the start, if it had to be raised.
     pub open_files: Option<Rlimit>,
+    /// Whether a child may use this process's descriptors until it has a table of its own.
+    pub can_share_files: bool,
     handlers: Handlers,
     /// What was let in that was blocked at the start.
     let_in: SignalSet,
@@ -123,9 +125,9 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
         open_pipes(relay, &mut open_files)?;
     }
     // Workers of this program close what is not theirs; the program itself keeps its descriptors as they are.
-    if options.setup.close_fds && !listens {
-        fd::close_on_exec_from(i32::from(options.setup.listen_fds).saturating_add(3));
-    }
+    let can_share_files = options.setup.close_fds
+        && !listens
+        && fd::close_on_exec_from(i32::from(options.setup.listen_fds).saturating_add(3));
     if options.subreaper {
         let adopted = process::adopt_orphans();
         // An emulator or a sandbox may not know it. An init serves its child all the same, a pool was asked for it.
@@ -133,7 +135,7 @@ fn assemble(options: &Options<'_>, relay: &mut Relay<'_>, listens: bool) -> Resu
             .or_else(|errno| if options.init.is_some() { Ok(()) } else { Err(system("become a subreaper")(errno)) })?;
     }
     let (handlers, let_in) = (Handlers::NONE, SignalSet::EMPTY);
-    let gear = Gear { alone, pid, wake, reports, stdin, lifeline, open_files, handlers, let_in };
+    let gear = Gear { alone, pid, wake, reports, stdin, lifeline, open_files, can_share_files, handlers, let_in };
     rehearse(&options.setup, &gear.hands(relay.ends(0), None, Shared::NOTHING), &gear.alone, &gear.reports)?;
     if listens && let Some(name) = options.name {
         title::rename_found(name, "-pm");

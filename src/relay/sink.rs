@@ -29,19 +29,19 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long a target is left alone that took nothing although poll(2) called it writable.
 const LIE: Duration = Duration::from_millis(100);
 
-/// Where records go.
+/// Where records go, in pieces that a pipe takes whole: others may write there, too.
 #[derive(Debug)]
 pub enum Target {
-    /// A file that this process opened: written in large pieces.
+    /// A file that this process opened.
     Own {
         /// The open file; not blocking.
         file: OwnedFd,
         /// Its path, to open it anew; `None`: it stays.
         path: Option<&'static CStr>,
     },
-    /// A descriptor that other processes may share: written in pieces that a pipe takes whole, its flags left alone.
+    /// A descriptor that other processes share; its flags are left alone.
     Shared(BorrowedFd<'static>),
-    /// A file on a disk that other processes may share; it takes what it is given, or says why not.
+    /// A file on a disk that other processes share; it takes what it is given, or says why not.
     SharedFile(BorrowedFd<'static>),
     /// Nowhere.
     None,
@@ -67,16 +67,17 @@ impl Target {
     }
 
     fn write(&self, bytes: &[u8]) -> Result<usize> {
+        let bytes = piece(bytes);
         match self {
             Self::Own { file, .. } => fd::write(file.as_fd(), bytes),
-            Self::Shared(fd) => fd::write_shared(*fd, piece(bytes)),
-            Self::SharedFile(fd) => fd::write(*fd, piece(bytes)),
+            Self::Shared(fd) => fd::write_shared(*fd, bytes),
+            Self::SharedFile(fd) => fd::write(*fd, bytes),
             Self::None => Ok(bytes.len()),
         }
     }
 }
 
-/// Gives what one write may carry where others write too: whole lines up to `PIPE_BUF`, or one line that is longer.
+/// Gives what one write carries: whole lines up to `PIPE_BUF`, or one line that is longer.
 fn piece(bytes: &[u8]) -> &[u8] {
     let ends_line = |byte: &u8| *byte == b'\n';
     let short = bytes.get(..PIPE_BUF).unwrap_or(bytes);

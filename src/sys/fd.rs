@@ -224,15 +224,18 @@ pub fn standard(number: c_int) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
-/// Makes every descriptor from `first` up close-on-exec.
+/// Makes every descriptor from `first` up close-on-exec, and tells whether there is a `close_range(2)` for it.
 ///
-/// One `close_range(2)`; where the kernel has none or forbids it, one fcntl(2) a number up to the limit of open files.
-pub fn close_on_exec_from(first: c_int) {
-    if close_range(first, CLOSE_RANGE_CLOEXEC).is_err() {
+/// Where the kernel has none or forbids it, that takes one fcntl(2) a number up to the limit of open files.
+#[expect(clippy::must_use_candidate, reason = "it is done either way")]
+pub fn close_on_exec_from(first: c_int) -> bool {
+    let known = close_range(first, CLOSE_RANGE_CLOEXEC).is_ok();
+    if !known {
         for_each_number(first, |number| {
             control(number, libc::F_SETFD, libc::FD_CLOEXEC);
         });
     }
+    known
 }
 
 /// Closes every descriptor from `first` up. Only for a child that owns nothing behind them any more.
@@ -285,15 +288,13 @@ fn close_range(first: c_int, flags: c_uint) -> Result<()> {
     answered(unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, flags) }).map(|_| ())
 }
 
-/// Gives a child that shares its parent's descriptors a table of its own, with those below `first` in it.
+/// Gives a child that shares its parent's descriptors a table of its own, with those below `first` in it. Only where
+/// [`close_on_exec_from`] has found the call that this takes: not everywhere may a process leave what it shares.
 ///
 /// # Errors
 /// `NOMEM`, `MFILE`; the table is still shared then, and nothing may be done to it.
 pub fn unshare_below(first: c_int) -> Result<()> {
-    close_range(first, CLOSE_RANGE_UNSHARE).or_else(|_| {
-        // SAFETY: unshare takes no pointer.
-        checked(unsafe { libc::unshare(libc::CLONE_FILES) }).map(|_| ())
-    })
+    close_range(first, CLOSE_RANGE_UNSHARE)
 }
 
 /// Calls `act` with every number from `first` up that could be an open descriptor.

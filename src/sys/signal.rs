@@ -325,8 +325,9 @@ type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
 /// The signal handler: the only code that runs in signal context.
 extern "C" fn note(number: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    if own_pid().get() != OWNER.load(Ordering::Relaxed) {
-        return act_by_default(number);
+    let owner = OWNER.load(Ordering::Relaxed);
+    if own_pid().get() != owner {
+        return act_in_fresh_child(number, owner);
     }
     if number == libc::SIGCHLD {
         call_host(number, info, context);
@@ -403,6 +404,18 @@ fn wake() {
 
 /// How often the wake-up is tried: a pipe that holds one byte at most refuses another for no reason that stays.
 const TRIES: usize = 8;
+
+/// What a signal does between fork and exec: what it would do without a handler. But a child that is stopped there would
+/// hold up a parent that waits for its exec, so that one is told instead, and passes the stop on.
+fn act_in_fresh_child(number: c_int, owner: c_int) {
+    if matches!(number, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+        && let (Some(signal), Some(owner)) = (from_raw(number), Pid::new(owner))
+        && kill(owner.get(), signal).is_ok()
+    {
+        return;
+    }
+    act_by_default(number);
+}
 
 /// Puts the default action back and raises the signal again; it is delivered when the handler returns.
 fn act_by_default(number: c_int) {

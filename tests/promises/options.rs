@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use crate::common::fd::full_pipe;
 use crate::common::signals::TERM;
-use crate::common::{Launch, proc};
+use crate::common::{Launch, eventually, proc};
 
 /// Runs with arguments that must be refused: 125, one line that names what is wrong, and nothing started.
 fn refuse(launch: Launch, named: &[&str]) {
@@ -81,6 +82,16 @@ fn what_contradicts_itself_is_refused() {
     ];
     for (row, named) in rows {
         refuse(Launch::bare(row), &[named]);
+    }
+}
+
+#[test]
+fn a_refusal_that_nobody_reads_is_ended_by_any_signal() {
+    for arguments in [&["--no-such"][..], &["--init", "--", "no-such-command"]] {
+        let (_reader, full) = full_pipe();
+        let manager = Launch::bare(arguments).stderr(full).start();
+        eventually("a program that waits", || (proc::stat(manager.pid)?.state == 'S').then_some(()));
+        assert_eq!(manager.end_by(TERM).code(), 143);
     }
 }
 

@@ -173,6 +173,34 @@ fn a_fifo_that_nobody_reads_delays_nothing() {
     drop(reader);
 }
 
+/// Who writes more at once than a pipe takes whole tears the lines of whoever writes there, too.
+#[test]
+fn every_write_ends_a_line_and_is_one_that_a_pipe_takes_whole() {
+    let trace = Launch::bare(&[]);
+    for target in ["stderr", "file:/dev/stderr"] {
+        let file = trace.file("trace");
+        let tracing =
+            ["strace", "-qq", "-y", "-s9999", "-e", "trace=write,writev,pwritev2", "-o", file.to_str().unwrap()];
+        let (reader, writer) = std::io::pipe().unwrap();
+        let options = ["-w1", "--log", target, "--", worker(), "lines", "3000", "100"];
+        let manager = Launch::new(&options).below(&tracing).stderr(writer).start();
+        let log = drain(reader);
+        let writer = manager.workers_running(1, Path::new(worker()))[0];
+        eventually("a worker that wrote everything", || has_finished(writer).then_some(()));
+        assert_eq!(manager.end_by(TERM).code(), 0);
+        assert_eq!(lines_by_worker(&log.join().unwrap()).into_values().collect::<Vec<_>>(), [LINES]);
+        let calls = fs::read_to_string(&file).unwrap();
+        let writes = calls.lines().filter(|call| call.contains("event="));
+        let lengths: Vec<usize> = writes
+            .map(|call| {
+                assert!(call.contains("\\n\""), "{target}: {call}");
+                call.rsplit("= ").next().unwrap().parse().unwrap()
+            })
+            .collect();
+        assert!(lengths.len() > 1 && lengths.iter().all(|length| *length <= 4096), "{target}: {lengths:?}");
+    }
+}
+
 #[test]
 fn a_reader_that_goes_away_ends_neither_manager_nor_workers() {
     let (reader, writer) = std::io::pipe().unwrap();

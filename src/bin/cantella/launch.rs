@@ -219,12 +219,13 @@ const fn option_of(step: Step) -> &'static str {
         Step::Session => "detach",
         Step::Group | Step::Foreground => "process-group",
         Step::Priority => "priority",
-        Step::Limit => "rlimit",
+        // With fewer open files than the standard ones.
+        Step::Limit | Step::Descriptors => "rlimit",
         Step::OomScore => "oom-score-adj",
         Step::Directory => "chdir",
         Step::User => "user",
         Step::NoNewPrivs => "no-new-privs",
         Step::DeathSignal => "death-signal",
-        Step::Descriptors | Step::Handlers | Step::Exec => "workers",
+        Step::Handlers | Step::Exec => "workers",
     }
 }

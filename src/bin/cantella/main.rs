@@ -35,26 +35,28 @@ extern "C" fn main(_count: c_int, arguments: Strings, environment: Strings) -> c
     let _ = fd::hold_standard();
     let mut settings = Settings::defaults();
     let code = match args::parse(&mut settings, &mut arguments.iter(), &mut environment.iter()) {
-        Ok(Some(print)) => say(if print.to_stderr { 2 } else { 1 }, print.text.as_bytes()),
+        Ok(Some(print)) => say(if print.to_stderr { 2 } else { 1 }, print.text.as_bytes(), mask),
         Ok(None) => {
-            launch::launch(&mut settings, arguments, environment, mask).unwrap_or_else(|usage| complain(&usage))
+            launch::launch(&mut settings, arguments, environment, mask).unwrap_or_else(|usage| complain(&usage, mask))
         }
-        Err(usage) => complain(&usage),
+        Err(usage) => complain(&usage, mask),
     };
     c_int::from(code)
 }
 
 /// Says what is wrong in one line and gives the exit code.
-fn complain(usage: &settings::Usage<'_>) -> u8 {
+fn complain(usage: &settings::Usage<'_>, mask: SignalSet) -> u8 {
     let mut room = [0; settings::Usage::BYTES];
     let mut text = Text::new(&mut room);
     usage.write(&mut text);
-    say(2, text.as_bytes());
+    say(2, text.as_bytes(), mask);
     usage.code
 }
 
-/// Writes a text to standard output or error, and gives 0.
-fn say(number: c_int, text: &[u8]) -> u8 {
+/// Writes a text to standard output or error, and gives 0. Nothing else is left to do: whoever is tired of waiting for
+/// it to be read ends the program by any signal.
+fn say(number: c_int, text: &[u8], mask: SignalSet) -> u8 {
+    signal::set_mask(mask);
     let mut rest = text;
     while let Ok(written @ 1..) = fd::write(fd::standard(number), rest) {
         rest = rest.get(written..).unwrap_or_default();

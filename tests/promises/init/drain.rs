@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::script;
 use crate::common::signals::{KILL, TERM, send};
-use crate::common::{Launch, eventually, holds_for, proc};
+use crate::common::{Launch, Manager, Pid, eventually, holds_for, proc};
 
 /// The ways to be the one to whom orphans come: as a subreaper, as PID 1.
 const PLACES: [fn(Launch) -> Launch; 2] = [|launch| launch, Launch::within_pid_namespace];
@@ -22,6 +22,14 @@ const ORDERLY: &str = "trap 'sleep 0.3; echo done; exit' TERM; mkfifo $PROMISE/h
 const STOPPED: &str = "trap 'echo done; exit' TERM; echo >$PROMISE/up; kill -STOP $$; while :; do sleep 0.02; done";
 /// One that does not end.
 const STUBBORN: &str = "trap '' TERM; echo >$PROMISE/up; while :; do sleep 0.1; done";
+
+/// Waits until the stray that was left behind is all that there is, and gives it.
+fn drained(manager: &Manager) -> Pid {
+    let orphan = || proc::live_children(manager.pid).into_iter().find(|&pid| proc::arguments(pid).len() == 3);
+    let stray = eventually("the orphan", || orphan().filter(|&pid| proc::stat(pid).is_some_and(|s| s.session == pid)));
+    eventually("the child's end", || (proc::live_children(manager.pid) == [stray]).then_some(()));
+    stray
+}
 
 #[test]
 fn what_is_left_is_asked_to_end_and_waited_for() {
@@ -58,12 +66,22 @@ fn a_drain_of_zero_leaves_at_once() {
 #[test]
 fn a_drain_without_end_waits_for_the_last() {
     let manager = leaving(&["--stop-timeout=none"], STUBBORN).start();
-    let orphan = || proc::live_children(manager.pid).into_iter().find(|&pid| proc::arguments(pid).len() == 3);
-    let stray = eventually("the orphan", || orphan().filter(|&pid| proc::stat(pid).is_some_and(|s| s.session == pid)));
-    eventually("the child's end", || (proc::live_children(manager.pid) == [stray]).then_some(()));
+    let stray = drained(&manager);
     holds_for(Duration::from_secs(1), "a drain", || proc::is_alive(stray) && proc::is_alive(manager.pid));
     send(stray, KILL);
     assert_eq!(manager.end().code(), 7);
+}
+
+#[test]
+fn who_asks_to_stop_while_strays_are_drained_is_in_a_hurry() {
+    for place in PLACES {
+        let manager = place(leaving(&["--drain=1m"], STUBBORN)).start();
+        drained(&manager);
+        let ended = manager.end_by(TERM);
+        assert_eq!(ended.code(), 7);
+        assert!(ended.left.is_empty(), "{:?}", ended.left);
+        assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
+    }
 }
 
 #[test]

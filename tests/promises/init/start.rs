@@ -4,10 +4,10 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{init, rounds, script};
+use super::{child, init, rounds, script};
 use crate::common::fd::full_pipe;
-use crate::common::signals::TERM;
-use crate::common::{eventually, proc};
+use crate::common::signals::{CONT, TERM, TSTP, send};
+use crate::common::{Launch, eventually, proc};
 
 /// Waits more exactly than a sleep would.
 fn pass(time: Duration) {
@@ -133,9 +133,38 @@ fn a_standard_error_that_is_full_or_without_reader_harms_nobody() {
     let (reader, broken) = std::io::pipe().unwrap();
     drop(reader);
     for (what, stderr) in [("full", full), ("without reader", broken)] {
-        let ended = script(&["--log-level=debug", "--stop-timeout=500ms"], "exit 4").stderr(stderr).run();
+        let ended = script(&["--log-level=debug", "--stop-timeout=none"], "exit 4").stderr(stderr).run();
         assert_eq!(ended.code(), 4, "{what}");
+        assert!(ended.took < Duration::from_secs(5), "{what}: {:?}", ended.took);
     }
+}
+
+#[test]
+fn who_ended_before_the_start_is_reaped() {
+    let leave = "for (1..3) { exit 0 unless fork } select(undef, undef, undef, 0.2); exec @ARGV";
+    for arguments in [&["--init", "--", "sleep", "1000"][..], &["-w1", "--", "sleep", "1000"]] {
+        let manager = Launch::bare(arguments).through(&["perl", "-e", leave]).start();
+        eventually("the child", || (proc::live_children(manager.pid).len() == 1).then_some(()));
+        eventually("nobody but the child", || (proc::children(manager.pid) == [child(&manager)]).then_some(()));
+        manager.end_by(TERM);
+    }
+}
+
+/// A pending stop that took effect between fork and exec would stop an init that waits for the exec.
+#[test]
+fn a_stop_between_fork_and_exec_is_passed_on_after_it() {
+    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=setpgid"];
+    let late = ["-e", "inject=setpgid:delay_exit=500000:when=1"];
+    let manager = init(&["--", "sleep", "1000"]).below(&[&strace[..], &late].concat()).start();
+    let stopped = child(&manager);
+    send(stopped, TSTP);
+    // In small letters, because it is traced.
+    let both = [stopped, manager.pid];
+    let is_stopped = |pid: &i32| proc::stat(*pid).is_some_and(|stat| stat.state == 't');
+    eventually("both stopped", || both.iter().all(is_stopped).then_some(()));
+    assert_eq!(proc::name(stopped), "sleep");
+    send(manager.pid, CONT);
+    assert_eq!(manager.end_by(TERM).code(), 143);
 }
 
 #[test]
