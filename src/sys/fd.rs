@@ -288,8 +288,9 @@ fn close_range(first: c_int, flags: c_uint) -> Result<()> {
     answered(unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, flags) }).map(|_| ())
 }
 
-/// Gives a child that shares its parent's descriptors a table of its own, with those below `first` in it. Only where
-/// [`close_on_exec_from`] has found the call that this takes: not everywhere may a process leave what it shares.
+/// Gives a child that shares its parent's descriptors a table of its own, with those below `first` in it.
+///
+/// Only where [`close_on_exec_from`] has found the call that this takes: not everywhere may a process leave what it shares.
 ///
 /// # Errors
 /// `NOMEM`, `MFILE`; the table is still shared then, and nothing may be done to it.
