@@ -185,13 +185,13 @@ fn every_write_ends_a_line_and_is_one_that_a_pipe_takes_whole() {
         let options = ["-w1", "--log", target, "--", worker(), "lines", "3000", "100"];
         let manager = Launch::new(&options).below(&tracing).stderr(writer).start();
         let log = drain(reader);
-        let writer = manager.workers_running(1, Path::new(worker()))[0];
-        eventually("a worker that wrote everything", || has_finished(writer).then_some(()));
+        let pid = manager.workers_running(1, Path::new(worker()))[0];
+        eventually("a worker that wrote everything", || has_finished(pid).then_some(()));
         assert_eq!(manager.end_by(TERM).code(), 0);
         assert_eq!(lines_by_worker(&log.join().unwrap()).into_values().collect::<Vec<_>>(), [LINES]);
         let calls = fs::read_to_string(&file).unwrap();
-        let writes = calls.lines().filter(|call| call.contains("event="));
-        let lengths: Vec<usize> = writes
+        let records = calls.lines().filter(|call| call.contains("event="));
+        let lengths: Vec<usize> = records
             .map(|call| {
                 assert!(call.contains("\\n\""), "{target}: {call}");
                 call.rsplit("= ").next().unwrap().parse().unwrap()
