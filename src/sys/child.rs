@@ -171,7 +171,7 @@ fn user(user: &User) -> Result<()> {
 const UNCHANGED: libc::uid_t = libc::uid_t::MAX;
 
 fn no_new_privs(wanted: bool) -> Result<()> {
-    if wanted { rustix::thread::set_no_new_privs(true) } else { Ok(()) }
+    if wanted { process::renounce_privileges() } else { Ok(()) }
 }
 
 fn death_signal(setup: &Setup<'_>, manager: Pid) -> Result<()> {

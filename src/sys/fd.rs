@@ -157,7 +157,7 @@ fn control(number: c_int, command: c_int, argument: c_int) -> c_int {
 }
 
 /// Narrows what a system call gave: descriptors, flags and -1 all fit.
-fn number_of(answer: libc::c_long) -> c_int {
+pub(super) fn number_of(answer: libc::c_long) -> c_int {
     c_int::try_from(answer).unwrap_or(-1)
 }
 

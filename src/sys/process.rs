@@ -70,8 +70,7 @@ pub fn leave_directory() {
 /// # Errors
 /// `INVAL` before Linux 3.4.
 pub fn adopt_orphans() -> Result<()> {
-    // SAFETY: this prctl takes a number and no pointer.
-    checked(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(true)) }).map(|_| ())
+    control(libc::PR_SET_CHILD_SUBREAPER, 1)
 }
 
 /// Has the kernel send `signal` to this process when its parent dies.
@@ -79,8 +78,21 @@ pub fn adopt_orphans() -> Result<()> {
 /// # Errors
 /// None for a signal that exists.
 pub fn die_with_parent(signal: Signal) -> Result<()> {
-    // SAFETY: this prctl takes a number and no pointer.
-    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.get())) }).map(|_| ())
+    control(libc::PR_SET_PDEATHSIG, signal.get())
+}
+
+/// Keeps this process and its descendants from gaining privileges by an exec.
+///
+/// # Errors
+/// `INVAL` before Linux 3.5.
+pub fn renounce_privileges() -> Result<()> {
+    control(libc::PR_SET_NO_NEW_PRIVS, 1)
+}
+
+/// prctl(2) with an option that takes one number and no pointer.
+fn control(option: c_int, argument: u8) -> Result<()> {
+    // SAFETY: none of the options that are given here takes a pointer.
+    answered(unsafe { libc::syscall(libc::SYS_prctl, option, c_int::from(argument), 0, 0, 0) }).map(|_| ())
 }
 
 /// Makes the child `pid` the leader of a process group of its own.
