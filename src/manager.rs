@@ -34,7 +34,7 @@ pub use host::Live;
 pub use idle::idle;
 use init::Job;
 use start::{Gear, gear_up};
-use strays::Orphans;
+use strays::{Elders, Orphans};
 
 /// Workers forked in one turn at most, so that signals are answered while a large pool starts.
 const SPAWNS: usize = 64;
@@ -89,6 +89,7 @@ pub struct Manager<'a, P, O> {
     /// How the last worker ended that was reaped.
     last_exit: Option<Exit>,
     orphans: Orphans,
+    elders: Elders,
     job: Job,
 }
 
@@ -107,6 +108,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let seed = now.as_nanos() ^ u64::from(process::own_pid().get().unsigned_abs()).rotate_left(32);
         let pool = Pool::new(table.slots, table.window, options.policy, seed, now).map_err(Error::Policy)?;
         let gear = gear_up(options, &mut relay, P::LISTENS)?;
+        let elders = Elders::of(gear.pid);
         Ok(Self {
             options,
             told: pool.phase(),
@@ -129,6 +131,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
             stop_by: None,
             last_exit: None,
             orphans: Orphans::NONE,
+            elders,
             job: Job { stop_signal: options.stop_signal, terminal: None, never_ran: false },
         })
     }

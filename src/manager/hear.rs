@@ -105,6 +105,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
     pub(super) fn bury(&mut self, pid: Pid, exit: Exit) {
         let Some(slot) = self.pool.find(pid) else {
             process::reap(pid);
+            self.elders.forget(pid);
             self.orphans.note(self.now);
             return self.tell_orphan(pid, exit);
         };

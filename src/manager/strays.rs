@@ -40,6 +40,36 @@ impl Orphans {
     }
 }
 
+/// Children that this process had before it became a manager, such as those of a shell that executed it. They are nobody's
+/// strays, and are left alone but for their reaping.
+#[derive(Debug)]
+pub(super) struct Elders {
+    pids: [Option<Pid>; 8],
+}
+
+impl Elders {
+    /// Looks for them; a PID 1 has none, because everybody ends with it. Those beyond the first few are not known as such.
+    pub(super) fn of(manager: Pid) -> Self {
+        let mut elders = Self { pids: [None; 8] };
+        if manager != Pid::INIT && process::look(false) != Err(Errno::CHILD) {
+            let mut places = elders.pids.iter_mut();
+            let _ = procfs::for_each_child(manager, &mut |pid| {
+                if let Some(place) = places.next() {
+                    *place = Some(pid);
+                }
+            });
+        }
+        elders
+    }
+
+    /// Notes that a child was reaped, so that its pid may become another's.
+    pub(super) fn forget(&mut self, pid: Pid) {
+        for place in &mut self.pids {
+            *place = place.filter(|elder| *elder != pid);
+        }
+    }
+}
+
 /// The strays that were asked to end already. Beyond these, some are asked twice.
 #[derive(Debug)]
 struct Asked {
@@ -69,7 +99,7 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         self.children = true;
         loop {
             self.reap();
-            let childless = !self.children && process::look(false) == Err(Errno::CHILD);
+            let childless = !self.children && self.is_childless();
             if childless && !self.has_guests() {
                 return;
             }
@@ -87,6 +117,25 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         }
     }
 
+    /// Tells whether nobody is left but those who were there before.
+    fn is_childless(&self) -> bool {
+        let mut found = process::look(false) != Err(Errno::CHILD);
+        if found && self.elders.pids.iter().any(Option::is_some) {
+            found = false;
+            self.for_each_stray(&mut |_| found = true);
+        }
+        !found
+    }
+
+    /// Calls `act` with each child that was not there before. Without /proc nobody can be named.
+    fn for_each_stray(&self, act: &mut dyn FnMut(Pid)) {
+        let _ = procfs::for_each_child(self.gear.pid, &mut |pid| {
+            if !self.elders.pids.contains(&Some(pid)) {
+                act(pid);
+            }
+        });
+    }
+
     /// Tells whether a container has processes that came into it from outside, which are nobody's orphans.
     fn has_guests(&self) -> bool {
         self.gear.pid == Pid::INIT && signal::reaches_anybody()
@@ -102,8 +151,8 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             }
             return;
         }
-        // Without /proc nobody can be named; the child's group was asked when the child ended.
-        let _ = procfs::for_each_child(self.gear.pid, &mut |pid| {
+        // Where nobody can be named, the child's group was asked when the child ended.
+        self.for_each_stray(&mut |pid| {
             if asked.note(pid) {
                 let _ = signal::send(pid, Signal::TERM);
                 let _ = signal::send(pid, Signal::CONT);
@@ -118,13 +167,13 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
             if self.gear.pid == Pid::INIT {
                 let _ = signal::send_everybody(Signal::KILL);
             } else {
-                let _ = procfs::for_each_child(self.gear.pid, &mut |pid| {
+                self.for_each_stray(&mut |pid| {
                     let _ = signal::send(pid, Signal::KILL);
                 });
             }
             self.children = true;
             self.reap();
-            if process::look(false) == Err(Errno::CHILD) {
+            if self.is_childless() {
                 return;
             }
             self.due = Some(until);

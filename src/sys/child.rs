@@ -14,7 +14,7 @@ use rustix::process::Rlimit;
 use super::alone::Alone;
 use super::fd::{self, AsFd, AsRawFd, BorrowedFd};
 use super::process::{self, Shared};
-use super::{Errno, Result, answered};
+use super::{Errno, Result, answered, terminal};
 use crate::options::{Limit, Resource, Setup, User};
 use crate::pool::{Pid, SlotId};
 use crate::report::{Failed, Report, Step};
@@ -91,8 +91,8 @@ fn group(wanted: bool) -> Result<()> {
 fn foreground(terminal: Option<BorrowedFd<'_>>, detached: bool) -> Result<()> {
     match terminal {
         None => Ok(()),
-        Some(terminal) if detached => rustix::process::ioctl_tiocsctty(terminal),
-        Some(terminal) => rustix::termios::tcsetpgrp(terminal, rustix::process::getpgrp()),
+        Some(terminal) if detached => terminal::adopt(terminal),
+        Some(terminal) => terminal::take(terminal),
     }
 }
 

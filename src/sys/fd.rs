@@ -156,6 +156,18 @@ fn control(number: c_int, command: c_int, argument: c_int) -> c_int {
     number_of(unsafe { libc::syscall(libc::SYS_fcntl, number, command, argument) })
 }
 
+/// ioctl(2) with a request that takes or gives one number; gives that.
+///
+/// # Errors
+/// `NOTTY` where the device does not know it.
+pub(super) fn ask_device(fd: BorrowedFd<'_>, request: libc::Ioctl, number: c_int) -> Result<c_int> {
+    // The size of a terminal takes both.
+    let mut numbers = [number, 0];
+    // SAFETY: none of the requests that are given here writes more than two numbers, and the call keeps no pointer.
+    answered(unsafe { libc::syscall(libc::SYS_ioctl, fd.as_raw_fd(), request, numbers.as_mut_ptr()) })?;
+    Ok(numbers[0])
+}
+
 /// Narrows what a system call gave: descriptors, flags and -1 all fit.
 pub(super) fn number_of(answer: libc::c_long) -> c_int {
     c_int::try_from(answer).unwrap_or(-1)
@@ -175,9 +187,8 @@ pub fn is_on_disk(fd: BorrowedFd<'_>) -> bool {
 /// writable.
 #[must_use]
 pub fn reopen_terminal(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
-    if !rustix::termios::isatty(fd) {
-        return None;
-    }
+    // What isatty(3) asks.
+    ask_device(fd, libc::TIOCGWINSZ, 0).ok()?;
     let mut room = [0; 32];
     let mut path = Text::new(&mut room);
     path.say("/proc/self/fd/");
@@ -401,7 +412,7 @@ fn write_when_writable(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
 /// Tells how many bytes wait in a pipe.
 #[must_use]
 pub fn waiting(fd: BorrowedFd<'_>) -> usize {
-    rustix::io::ioctl_fionread(fd).ok().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
+    ask_device(fd, libc::FIONREAD, 0).ok().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
 }
 
 /// Marks a descriptor close-on-exec, or not.

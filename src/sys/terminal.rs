@@ -1,14 +1,14 @@
 //! The terminal's foreground: who has it, and whom it is given to.
 //!
 //! # References
-//! tcsetpgrp(3), credentials(7), and the chapter on job control of POSIX.
+//! tcsetpgrp(3), `ioctl_tty(2)`, credentials(7), and the chapter on job control of POSIX.
 
 use core::ffi::c_int;
 
 use rustix::fs::FileType;
 
-use super::fd::{self, AsFd, AsRawFd, BorrowedFd};
-use super::{Errno, checked, process, signal};
+use super::fd::{self, AsFd, BorrowedFd};
+use super::{Errno, Result, process, signal};
 use crate::pool::{Pid, Signal};
 use crate::signals::SignalSet;
 
@@ -61,8 +61,23 @@ pub fn leave() -> Option<BorrowedFd<'static>> {
     // SAFETY: getsid takes no pointer.
     let session = unsafe { libc::getsid(0) };
     let terminal = controlling().filter(|_| session == process::own_pid().get())?;
-    // SAFETY: this ioctl takes no argument.
-    checked(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) }).ok().map(|_| terminal)
+    fd::ask_device(terminal, libc::TIOCNOTTY, 0).ok().map(|_| terminal)
+}
+
+/// Makes a terminal that nobody controls any more the controlling one of the session that this process leads.
+///
+/// # Errors
+/// `PERM` for a terminal of another session, or without a session of its own.
+pub fn adopt(terminal: BorrowedFd<'_>) -> Result<()> {
+    fd::ask_device(terminal, libc::TIOCSCTTY, 0).map(|_| ())
+}
+
+/// Gives the foreground to the group of this process, which blocks SIGTTOU.
+///
+/// # Errors
+/// `NOTTY` for a terminal of another session, `IO` for one that was hung up.
+pub fn take(terminal: BorrowedFd<'_>) -> Result<()> {
+    fd::ask_device(terminal, libc::TIOCSPGRP, own_group()).map(|_| ())
 }
 
 /// Takes the foreground back from the group that `leader` leads, if that group has it.
@@ -74,8 +89,7 @@ pub fn take_back(terminal: BorrowedFd<'_>, leader: Pid) {
 
 /// The group that has the foreground of the controlling terminal; 0 where it is outside this PID namespace.
 fn foreground_group(terminal: BorrowedFd<'_>) -> Option<c_int> {
-    // SAFETY: tcgetpgrp takes no pointer.
-    checked(unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) }).ok()
+    fd::ask_device(terminal, libc::TIOCGPGRP, 0).ok()
 }
 
 /// The group of this process; 0 where it is outside this PID namespace, which rustix's own call cannot tell.
@@ -93,8 +107,7 @@ pub fn give(terminal: BorrowedFd<'_>, leader: Pid) {
 fn set_foreground(terminal: BorrowedFd<'_>, group: c_int) {
     let mask = signal::set_mask(SignalSet::ALL);
     // It fails where the terminal was hung up or the group is gone or outside; then there is nothing to hand over.
-    // SAFETY: tcsetpgrp takes no pointer.
-    unsafe { libc::tcsetpgrp(terminal.as_raw_fd(), group) };
+    let _ = fd::ask_device(terminal, libc::TIOCSPGRP, group);
     signal::set_mask(mask);
 }
 

@@ -275,6 +275,8 @@ fn a_descriptor_limit_that_is_too_low_is_told_at_start() {
 fn the_environment_says_who_a_worker_is_and_hides_the_managers_options() {
     let launch = Launch::new(&["--env", "A=1", "--env", "B=two words"]).env("CANTELLA_WORKERS", "2");
     let launch = launch.env("CANTELLA_POOL", "web").env("LISTEN_FDS", "1").env("NOTIFY_SOCKET", "/x").env("C", "3");
+    // Nobody may take a worker for another.
+    let launch = launch.with(&["--env", "CANTELLA_WORKER_SLOT=77", "--env", "CANTELLA_MANAGER_PID=1"]);
     let manager = launch.with(&SLEEP).start();
     let mut slots = Vec::new();
     for worker in manager.workers_running(2, Path::new("/usr/bin/sleep")) {

@@ -52,7 +52,7 @@ pub fn build(settings: &Settings<'static>, variables: Strings) -> Result<Environ
 }
 
 fn gather(settings: &Settings<'static>, variables: Strings) -> Option<Environment> {
-    let edits = settings.env.entries();
+    let (edits, plain) = (settings.env.entries(), settings.habits.plain_environment);
     // All of them, those of the command line, and the two that name pool and manager.
     let most = variables.count().saturating_add(edits.len()).saturating_add(2);
     let mut environment = memory::environment(most)?;
@@ -63,9 +63,12 @@ fn gather(settings: &Settings<'static>, variables: Strings) -> Option<Environmen
         }
     }
     for variable in edits {
-        environment.add(variable)?;
+        // Who a worker is, its manager says.
+        if plain || !matches!(values::choice(name(variable), &RESERVED), Some(For::Worker)) {
+            environment.add(variable)?;
+        }
     }
-    if !settings.habits.plain_environment {
+    if !plain {
         environment.add(pair("CANTELLA_WORKER_POOL=", |text| text.say(settings.options.pool))?)?;
         let pid = process::own_pid().get().unsigned_abs();
         environment.add(pair("CANTELLA_MANAGER_PID=", |text| text.number(u64::from(pid)))?)?;

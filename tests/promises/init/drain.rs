@@ -1,5 +1,6 @@
 //! At the child's end what is left of the container is drained, not dropped; the code stays the child's.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use super::script;
@@ -81,6 +82,23 @@ fn who_asks_to_stop_while_strays_are_drained_is_in_a_hurry() {
         assert_eq!(ended.code(), 7);
         assert!(ended.left.is_empty(), "{:?}", ended.left);
         assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
+    }
+}
+
+/// A shell that executes an init may have children already: who reads its output, for instance.
+#[test]
+fn who_was_there_before_is_no_stray() {
+    let reader = "exec \"$@\" > >(sleep 0.5; cat >$PROMISE/kept)";
+    for options in [&["--drain=700ms"][..], &["--drain=1m"]] {
+        let leaves = options == ["--drain=700ms"];
+        let launch = leaving(options, if leaves { STUBBORN } else { "echo >$PROMISE/up" });
+        let kept = launch.file("kept");
+        let ended = launch.through(&["bash", "-c", reader, "bash"]).run();
+        assert_eq!(ended.code(), 7);
+        assert!(ended.took < Duration::from_secs(5), "{options:?}: {:?}", ended.took);
+        eventually("a reader that came to its end", || fs::exists(&kept).unwrap().then_some(()));
+        let stubborn = ended.left.iter().any(|&pid| proc::arguments(pid).len() == 3);
+        assert!(!stubborn, "{options:?}: {:?}", ended.left);
     }
 }
 
