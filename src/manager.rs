@@ -108,7 +108,7 @@ impl<'a, P: Program, O: Observer> Manager<'a, P, O> {
         let seed = now.as_nanos() ^ u64::from(process::own_pid().get().unsigned_abs()).rotate_left(32);
         let pool = Pool::new(table.slots, table.window, options.policy, seed, now).map_err(Error::Policy)?;
         let gear = gear_up(options, &mut relay, P::LISTENS)?;
-        let elders = Elders::of(gear.pid);
+        let elders = Elders::of(gear.pid, options.reap_all);
         Ok(Self {
             options,
             told: pool.phase(),

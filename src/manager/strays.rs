@@ -48,10 +48,11 @@ pub(super) struct Elders {
 }
 
 impl Elders {
-    /// Looks for them; a PID 1 has none, because everybody ends with it. Those beyond the first few are not known as such.
-    pub(super) fn of(manager: Pid) -> Self {
+    /// Looks for them, where strays are drained at all. A PID 1 has none, because everybody ends with it. Those beyond the
+    /// first few are not known as such.
+    pub(super) fn of(manager: Pid, drains: bool) -> Self {
         let mut elders = Self { pids: [None; 8] };
-        if manager != Pid::INIT && process::look(false) != Err(Errno::CHILD) {
+        if drains && manager != Pid::INIT && process::look(false) != Err(Errno::CHILD) {
             let mut places = elders.pids.iter_mut();
             let _ = procfs::for_each_child(manager, &mut |pid| {
                 if let Some(place) = places.next() {
