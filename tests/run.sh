@@ -15,6 +15,8 @@ done
 
 step cargo fmt --check
 step cargo clippy --locked --all-targets --all-features -- -D warnings
+# It is none of all targets, because it is not run with them.
+step cargo clippy --locked --test faults -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 step cargo build --locked --no-default-features
 # Elsewhere, or cargo would take what it built from the package for built from here.

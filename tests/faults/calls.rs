@@ -35,7 +35,7 @@ fn tampered(inject: &str, follow: bool, arguments: &[&str]) -> Launch {
 /// T5: a call that fails now and then, whichever it is, changes nothing in the end.
 ///
 /// Every call of a kind cannot fail: nothing would ever happen. Nor every second one of poll(2), which takes turns with the
-/// poll that the write of a record makes where the log's file system has no RWF_NOWAIT.
+/// poll that the write of a record makes where the log's file system has no `RWF_NOWAIT`.
 #[test]
 fn a_system_call_that_fails_now_and_then_changes_nothing() {
     let _busy = busy();
@@ -83,7 +83,6 @@ fn is_own_line(record: &Record) -> bool {
 /// T27: a worker whose set-up fails never runs, and the log names the step. What can be found out at the start is.
 #[test]
 fn a_worker_never_runs_half_configured() {
-    let _busy = busy();
     /// The call, what asks for it, and what is told of it; with `--`, at the start.
     const STEPS: [(&str, &[&str], &str); 10] = [
         ("setsid", &[], "cannot make a session"),
@@ -97,6 +96,7 @@ fn a_worker_never_runs_half_configured() {
         ("setresuid", &["--user=nobody"], "--user"),
         ("prctl", &["--no-new-privs"], "--no-new-privs"),
     ];
+    let _busy = busy();
     for (calls, options, told) in STEPS {
         let inject = format!("inject={calls}:error=EPERM");
         let arguments = [options, &["-w2", "--restart", "never", "--", "sh", "-c", "echo ran"]].concat();

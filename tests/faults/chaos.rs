@@ -89,10 +89,10 @@ struct Reader {
 impl Reader {
     fn of(log: PipeReader) -> Self {
         let (hold, ledger) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Ledger::default())));
-        let (held, noted) = (Arc::clone(&hold), Arc::clone(&ledger));
+        let (waits, noted) = (Arc::clone(&hold), Arc::clone(&ledger));
         let thread = thread::spawn(move || {
             for line in BufReader::new(log).split(b'\n') {
-                while held.load(Ordering::Relaxed) {
+                while waits.load(Ordering::Relaxed) {
                     sleep(Duration::from_millis(1));
                 }
                 noted.lock().unwrap().note(&log::logfmt(&line.unwrap()));
@@ -150,7 +150,9 @@ fn storm(world: World, seed: u64, time: Duration) {
     // Pages that a storm touches for the first time are touched before the memory is looked at.
     (0..200).for_each(|_| strike(&mut dice, &manager, &reader));
     let calm = || {
-        proc::children(manager.pid).iter().for_each(|&pid| hit(pid, CONT));
+        for pid in proc::children(manager.pid) {
+            hit(pid, CONT);
+        }
         send(manager.pid, USR2);
         // The strays of the last worker live for half a second.
         sleep(Duration::from_secs(1));
@@ -168,7 +170,7 @@ fn storm(world: World, seed: u64, time: Duration) {
     assert!(ended.left.is_empty(), "seed {seed}: {:?}", ended.left);
     drop(ended);
     reader.thread.join().unwrap_or_else(|_| panic!("seed {seed}: the log is wrong, see above"));
-    let ledger = reader.ledger.lock().unwrap();
+    let ledger = Arc::into_inner(reader.ledger).expect("nobody else reads").into_inner().unwrap();
     assert!(ledger.slots.values().all(|(_, ended)| *ended), "seed {seed}: {:?}", ledger.slots);
     assert_eq!(ledger.slots.len(), world.workers, "seed {seed}");
     let lines = ledger.assert_complete(directory.path());

@@ -50,6 +50,9 @@ fn assert_told(ended: &Ended, reason: &str) {
     assert!(usual <= i64::from(10 * NOISE), "{reason}: told after {usual} ms\n{}", ended.err());
 }
 
+/// What is done to a program.
+type Harm<'a> = &'a dyn Fn(&Path);
+
 /// T26: what the kernel said is told at once, and the back-off keeps an error that stays from being tried at full speed.
 #[test]
 fn a_program_that_cannot_be_executed_is_told_by_its_error() {
@@ -59,7 +62,7 @@ fn a_program_that_cannot_be_executed_is_told_by_its_error() {
         fs::write(program, content).expect("another file");
         fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("its mode");
     };
-    let faults: [(&dyn Fn(&Path), &str); 5] = [
+    let faults: [(Harm<'_>, &str); 5] = [
         (
             &|program| fs::remove_file(program).expect("its removal"),
             "cannot execute: No such file or directory (errno 2)",

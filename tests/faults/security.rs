@@ -34,10 +34,14 @@ fn a_dropped_user_keeps_nothing_of_the_managers() {
         let options = [&["-w2", "--user", "nobody"], &SLEEPERS[..]].concat();
         let manager = Launch::new(&options).through(how).start();
         let first = manager.workers_running(2, Path::new(SLEEP));
-        first.iter().for_each(|&pid| assert_nobody(pid, how));
+        for &pid in &first {
+            assert_nobody(pid, how);
+        }
         send(first[0], KILL);
         eventually("its end", || (!proc::is_alive(first[0])).then_some(()));
-        manager.workers_running(2, Path::new(SLEEP)).iter().for_each(|&pid| assert_nobody(pid, how));
+        for pid in manager.workers_running(2, Path::new(SLEEP)) {
+            assert_nobody(pid, how);
+        }
         end_well(manager);
     }
 }

@@ -200,7 +200,7 @@ fn descendants_that_hold_the_output_gather_nothing() {
 
 /// Waits until a worker of this generation was started.
 fn reach(manager: &Manager, generation: i64) {
-    within(Duration::from_secs(600), || (last_generation(manager) >= generation).then_some(()))
+    within(Duration::from_mins(10), || (last_generation(manager) >= generation).then_some(()))
         .unwrap_or_else(|| panic!("no generation {generation}"));
 }
 

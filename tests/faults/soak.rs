@@ -34,7 +34,7 @@ fn a_million_restarts_leave_no_trace() {
         let part_begun = Instant::now();
         // Each start has two records, and what comes before the first weighing fills what is filled for the first time.
         let wanted = 2 * (restarts * part / 10).max(10_000);
-        let limit = Duration::from_secs(24 * 3600);
+        let limit = Duration::from_hours(24);
         within(limit, || (records.load(Ordering::Relaxed) >= wanted).then_some(())).expect("restarts");
         let took = part_begun.elapsed();
         send(manager.pid, USR1);

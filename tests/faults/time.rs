@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::signals::{CONT, STOP, TERM, USR1, send};
 use crate::common::{Launch, Manager, eventually, proc, worker};
-use crate::kit::{NOISE, SLEEP, SLEEPERS, WORLDS, World, busy, end_well, figure, form, imp, is_dynamic, quiet};
+use crate::kit::{NOISE, SLEEP, SLEEPERS, WORLDS, busy, end_well, figure, form, imp, is_dynamic, quiet};
 
 /// T10: the wall clock jumps by hours and years at each look, and no delay, age or timeout knows of it.
 #[test]
@@ -35,7 +35,10 @@ fn a_jumping_wall_clock_changes_nothing() {
     // Three ages and two stops.
     let expected = Duration::from_secs(4);
     figure("T10", "three ages and two stops of 4 s on a jumping wall clock took", format!("{retired:?}"));
-    assert!((expected - Duration::from_millis(50)..expected + NOISE * Duration::from_millis(100)).contains(&retired));
+    assert!(
+        (expected.checked_sub(Duration::from_millis(50)).unwrap()..expected + NOISE * Duration::from_millis(100))
+            .contains(&retired)
+    );
     let stop = ended.took;
     let allowed = Duration::from_millis(400)..Duration::from_millis(500) + NOISE * Duration::from_millis(100);
     assert!(allowed.contains(&stop), "{stop:?}");
@@ -143,8 +146,7 @@ fn a_frozen_tree_kills_nobody() {
 #[test]
 fn an_idle_pool_does_nothing_at_all() {
     let idle = Duration::from_secs(form(30, 600));
-    let worlds = WORLDS.map(|world| World { workers: world.workers, ..world });
-    let managers = worlds.map(|world| (world, world.start(&SLEEPERS)));
+    let managers = WORLDS.map(|world| (world, world.start(&SLEEPERS)));
     for (world, manager) in &managers {
         manager.workers_running(world.workers, Path::new(SLEEP));
     }
