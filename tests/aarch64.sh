@@ -42,11 +42,11 @@ left_out=(
     # argv[0] and the file that a process runs are qemu's, so neither other names nor a program below another is found
     personalities a_key_and_a_resize as_dumb_init namespace pid_1 what_ the_drain_shares descendants_that_move
     # qemu 7.2 knows no PR_SET_CHILD_SUBREAPER
-    a_drain_without_end a_subreaper_drains
+    a_drain_without_end a_subreaper_drains who_asks_to_stop who_was_there
     # it keeps signals for itself: some faults, some real-time ones
     the_code_is_the_childs the_mask_and the_signals_that_libc signals_that_come_in_a_burst signals_are_rewritten
     # strace and what is injected by it would meet qemu
-    before_the_group the_first_system_call no_signal_goes_to only_to_children a_fork_that_fails hangs_before_its_exec
+    before_the_group between_fork_and_exec the_first_system_call no_signal_goes_to only_to_children a_fork_that_fails hangs_before_its_exec
     # it looks itself up in the environment
     an_empty_environment
 )
