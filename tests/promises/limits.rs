@@ -51,6 +51,16 @@ fn an_idle_manager_is_never_woken() {
     assert_eq!(proc::processor_ticks(manager.pid), ticks);
 }
 
+/// Else each fork would cost the manager a copy of every page that it writes to next.
+#[test]
+fn what_only_the_manager_writes_to_is_kept_from_workers() {
+    let manager = Manager::start(&["-w3", "--", "sleep", "1000"]);
+    manager.workers(3);
+    let mappings = std::fs::read_to_string(format!("/proc/{}/smaps", manager.pid)).unwrap();
+    let kept = mappings.lines().filter(|line| line.starts_with("VmFlags:") && line.contains(" dc"));
+    assert_eq!(kept.count(), 1, "{mappings}");
+}
+
 #[test]
 fn descriptors_stay_within_16_and_4_for_each_worker() {
     for workers in [1_usize, 20] {
