@@ -25,25 +25,11 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
         if let Some(init) = &self.options.init {
             return self.forward_signals(init);
         }
-        let pause = signal::take(Signal::USR1, u32::MAX);
-        let resume = signal::take(Signal::USR2, u32::MAX);
         for signal in SignalSet::ALL.iter() {
             if let Some(received) = signal::take(signal, u32::MAX) {
                 self.hear_signal(received);
             }
         }
-        self.hear_pauses(pause, resume);
-    }
-
-    /// The last request that was received wins.
-    fn hear_pauses(&mut self, pause: Option<Received>, resume: Option<Received>) {
-        let pause_is_last = match (pause, resume) {
-            (None, None) => return,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some(pause), Some(resume)) => pause.is_after(&resume),
-        };
-        self.ask(if pause_is_last { Request::Pause { until: None } } else { Request::Resume { at: None } });
     }
 
     fn hear_signal(&mut self, received: Received) {
@@ -55,6 +41,11 @@ impl<P: Program, O: Observer> Manager<'_, P, O> {
                 }
             }
             Signal::QUIT => self.ask(Request::Kill),
+            // The one that came last wins, also over what has come since this one was taken.
+            Signal::USR1 | Signal::USR2 if signal::last(Signal::USR1) > signal::last(Signal::USR2) => {
+                self.ask(Request::Pause { until: None });
+            }
+            Signal::USR1 | Signal::USR2 => self.ask(Request::Resume { at: None }),
             Signal::CHLD => self.children = true,
             Signal::HUP => self.observer.reopen(),
             Signal::PIPE => {}

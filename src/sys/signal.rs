@@ -23,8 +23,8 @@ static WAKE: AtomicI32 = AtomicI32::new(-1);
 static AWAKE: AtomicBool = AtomicBool::new(false);
 /// The process that the handler works for; it must not speak for it in a fresh child.
 static OWNER: AtomicI32 = AtomicI32::new(0);
-/// Orders deliveries of different signals.
-static CLOCK: AtomicU32 = AtomicU32::new(0);
+/// Orders deliveries of different signals; the first is 1.
+static CLOCK: AtomicU64 = AtomicU64::new(1);
 /// The handler of SIGCHLD that the host had, which goes on being called; 0: none.
 static HOST: AtomicUsize = AtomicUsize::new(0);
 /// Whether that handler takes three arguments.
@@ -38,13 +38,13 @@ struct Arrival {
     count: AtomicU32,
     /// How many of them the kernel itself sent: a key typed at the terminal, a resize, a hangup.
     from_kernel: AtomicU32,
-    /// When the last one came, by `CLOCK`.
-    last: AtomicU32,
+    /// When the last one came, by `CLOCK`; 0: never.
+    last: AtomicU64,
 }
 
 impl Arrival {
     const fn none() -> Self {
-        Self { count: AtomicU32::new(0), from_kernel: AtomicU32::new(0), last: AtomicU32::new(0) }
+        Self { count: AtomicU32::new(0), from_kernel: AtomicU32::new(0), last: AtomicU64::new(0) }
     }
 }
 
@@ -57,16 +57,6 @@ pub struct Received {
     pub count: u32,
     /// How many of those the kernel itself sent.
     pub from_kernel: u32,
-    /// Place in the order of last deliveries; wraps around.
-    pub order: u32,
-}
-
-impl Received {
-    /// Tells whether this came after `other`; the order wraps around, so it is compared by distance.
-    #[must_use]
-    pub const fn is_after(&self, other: &Self) -> bool {
-        self.order.wrapping_sub(other.order) < u32::MAX / 2
-    }
 }
 
 /// Replaces the mask of the calling thread and gives the old one.
@@ -313,12 +303,15 @@ pub fn take(signal: Signal, limit: u32) -> Option<Received> {
     // Only the handler adds to it meanwhile, so that it cannot fall below what was read.
     let count = row.count.load(Ordering::SeqCst).min(limit);
     row.count.fetch_sub(count, Ordering::SeqCst);
-    (count > 0).then(|| Received {
-        signal,
-        count,
-        from_kernel: row.from_kernel.swap(0, Ordering::SeqCst),
-        order: row.last.load(Ordering::SeqCst),
-    })
+    (count > 0).then(|| Received { signal, count, from_kernel: row.from_kernel.swap(0, Ordering::SeqCst) })
+}
+
+/// Tells when a signal came last, taken or not, in the order of all deliveries; 0: never.
+///
+/// What is taken together says nothing of the order: either signal may come again between two calls of [`take`].
+#[must_use]
+pub fn last(signal: Signal) -> u64 {
+    ARRIVALS.get(usize::from(signal.get())).map_or(0, |row| row.last.load(Ordering::SeqCst))
 }
 
 type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);

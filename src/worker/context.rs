@@ -186,14 +186,16 @@ impl Context {
         // Each is taken, whichever came first.
         let stop = self.orders.stop.map(came).contains(&true);
         let (pause, resume) = (self.orders.pause.is_some_and(came), self.orders.resume.is_some_and(came));
+        let last = |signal: Option<Signal>| signal.map_or(0, signal::last);
+        let pause_is_last = last(self.orders.pause) > last(self.orders.resume);
         self.stopping |= stop;
         self.paused = match (pause, resume) {
             (false, false) => self.paused,
-            (true, false) => true,
-            (false, true) => false,
+            (true, false) if pause_is_last => true,
+            (false, true) if !pause_is_last => false,
             // The kernel delivers by number what waits at the same time. The manager leaves a byte in the lifeline for
             // as long as the pool is paused.
-            (true, true) => fd::waiting(fd::standard(LIFELINE)) > 0,
+            _ => fd::waiting(fd::standard(LIFELINE)) > 0,
         };
         stop || pause || resume
     }

@@ -7,6 +7,8 @@ use cantella::observe::{Event, Level, Observer};
 use cantella::options::Options;
 use cantella::pool::{self, Outcome, Phase, Policy, PolicyError, Request, Signal, State};
 use cantella::program::Program;
+use cantella::signals::SignalSet;
+use cantella::sys::signal;
 use cantella::table::Storage;
 use cantella::worker::{Context, Role, Spawn, Worker};
 
@@ -17,6 +19,7 @@ pub(crate) const PROMISES: &[kit::Promise] = &[
     ("an_age_limit_applies_to_workers_already_alive", aged, kit::ends_well),
     ("pause_and_resume_take_a_time_and_are_idempotent", paused, kit::ends_well),
     ("f22_workers_converge_to_the_managers_state", burst, kit::ends_well),
+    ("requests_that_come_while_others_are_heard_are_kept_in_their_order", crossed, kit::ends_well),
     ("shutdown_is_idempotent_and_final", stopped, kit::ends_well),
     ("a_worker_that_will_not_end_makes_the_outcome_forced", forced, kit::ends_well),
     ("too_many_failed_starts_make_the_outcome_gave_up", gave_up, kit::ends_well),
@@ -116,6 +119,33 @@ fn paused() {
     assert_eq!(manager.run(), Outcome::Drained);
     drop(manager);
     assert_eq!(heard, ["Paused", "Resumed", "Paused", "Resumed"]);
+}
+
+/// A manager looks at one signal after the other, and each may come again meanwhile.
+fn crossed() {
+    const SEGV: Signal = Signal::new(11).unwrap();
+    let options = Options { handled: SignalSet::ALL, ..quick(1) };
+    let mut storage = Storage::<4>::new();
+    let mut heard = Vec::new();
+    // ABRT and SEGV mean nothing to a manager: it says so, the first time, before it looks at USR1 or between that and USR2.
+    let observer = |_: Level, event: &Event<'_>| match event {
+        Event::Ignored { signal: Signal::ABRT } => signal::raise(Signal::USR1),
+        Event::Ignored { signal: SEGV } => [Signal::USR1, Signal::USR2].into_iter().for_each(signal::raise),
+        Event::Paused | Event::Resumed | Event::Ignored { .. } => heard.push(format!("{event:?}")),
+        _ => {}
+    };
+    let mut manager = Manager::new(&options, storage.lend(), Spawn::new(idle), observer).unwrap();
+    manager.turn(Some(Duration::ZERO));
+    signal::raise(Signal::ABRT);
+    assert!(turn_until(&mut manager, LONG, |manager| matches!(manager.phase(), Phase::Paused { .. })));
+    signal::raise(SEGV);
+    assert!(turn_until(&mut manager, LONG, |manager| manager.phase() == Phase::Running));
+    assert!(
+        !turn_until(&mut manager, millis(50), |manager| manager.phase() != Phase::Running),
+        "paused by an old request"
+    );
+    drop(manager);
+    assert_eq!(heard, ["Paused", "Resumed"]);
 }
 
 /// Has work without end and says so.
