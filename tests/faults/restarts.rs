@@ -134,7 +134,7 @@ fn ten_thousand_deaths_leave_no_trace() {
         let rate = f64::from(u32::try_from(herd.hits() - first).unwrap()) / begun.elapsed().as_secs_f64();
         figure("T18", "deaths a second, and time until all are back", format!("{rate:.0} {settled:?}"));
         assert!(rate >= 300.0 / f64::from(NOISE), "only {rate:.0} a second");
-        before.assert_kept_by(&Belongings::of(&manager, world.workers, Path::new(SLEEP)));
+        before.assert_kept_by(&Belongings::of(&manager, world.workers, Path::new(SLEEP)), 0);
         let ended = end_well(manager);
         assert_eq!(ended.events("started").len(), world.workers + herd.hits());
     }

@@ -130,7 +130,7 @@ fn a_pool_without_a_free_descriptor_goes_on() {
         let share = processor_share(manager.pid, || sleep(Duration::from_secs(1)));
         assert!(share < 0.02, "{world:?}: {share} of a processor");
         manager.signal(USR2).record("the end of the pause", |record| record.tells("resumed"));
-        before.assert_kept_by(&Belongings::of(&manager, world.workers, Path::new(SLEEP)));
+        before.assert_kept_by(&Belongings::of(&manager, world.workers, Path::new(SLEEP)), 0);
         assert_eq!(end_well(manager).events("started").len(), 11 * world.workers);
     }
 }
