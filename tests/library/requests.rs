@@ -128,11 +128,13 @@ fn crossed() {
     let mut storage = Storage::<4>::new();
     let mut heard = Vec::new();
     // ABRT and SEGV mean nothing to a manager: it says so, the first time, before it looks at USR1 or between that and USR2.
-    let observer = |_: Level, event: &Event<'_>| match event {
-        Event::Ignored { signal: Signal::ABRT } => signal::raise(Signal::USR1),
-        Event::Ignored { signal: SEGV } => [Signal::USR1, Signal::USR2].into_iter().for_each(signal::raise),
-        Event::Paused | Event::Resumed | Event::Ignored { .. } => heard.push(format!("{event:?}")),
-        _ => {}
+    let observer = |_: Level, event: &Event<'_>| {
+        if let Event::Ignored { signal } = *event {
+            let requests: &[Signal] = if signal == SEGV { &[Signal::USR1, Signal::USR2] } else { &[Signal::USR1] };
+            requests.iter().copied().for_each(signal::raise);
+        } else if matches!(event, Event::Paused | Event::Resumed) {
+            heard.push(format!("{event:?}"));
+        }
     };
     let mut manager = Manager::new(&options, storage.lend(), Spawn::new(idle), observer).unwrap();
     manager.turn(Some(Duration::ZERO));
