@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 
 step() {
     printf '\n== %s\n' "$*"
-    "$@"
+    # Tests look at what a worker inherits: nohup(1), for one, would have it ignore HUP.
+    env --default-signal "$@"
 }
 
 for tool in cargo gcc g++ musl-gcc readelf objdump addr2line patch strace unshare setpriv prlimit nsenter \
