@@ -193,8 +193,8 @@ impl Context {
             (false, false) => self.paused,
             (true, false) if pause_is_last => true,
             (false, true) if !pause_is_last => false,
-            // The kernel delivers by number what waits at the same time. The manager leaves a byte in the lifeline for
-            // as long as the pool is paused.
+            // Both came, or one of them again meanwhile. The kernel delivers by number what waits at the same time; the manager
+            // leaves a byte in the lifeline for as long as the pool is paused.
             _ => fd::waiting(fd::standard(LIFELINE)) > 0,
         };
         stop || pause || resume

@@ -164,7 +164,8 @@ fn storm(world: World, seed: u64, time: Duration) {
     while Instant::now() < end {
         strike(&mut dice, &manager, &reader);
     }
-    before.assert_kept_by(&calm(), 16 * u64::try_from(world.workers).unwrap());
+    // How far the log's queue was ever filled, and the rows for unfinished lines, is chance.
+    before.assert_kept_by(&calm(), 64 + 16 * u64::try_from(world.workers).unwrap());
     let ended = manager.end_by(TERM);
     assert_eq!(ended.code(), 0, "seed {seed}");
     assert!(ended.left.is_empty(), "seed {seed}: {:?}", ended.left);

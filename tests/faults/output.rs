@@ -191,11 +191,7 @@ fn a_quota_or_a_bad_block_costs_no_line() {
             ["strace", "-qq", "-e", "signal=none", "-o", "/dev/null", "-P", &log.display().to_string(), "-e", &inject];
         let numbers = ["--log", &target, "--", worker(), "lines", "1000", "100"];
         let manager = WORLDS[0].launch(&numbers).below(&tracing).start();
-        let lines = || {
-            let text = fs::read(&log).unwrap_or_default();
-            // The line that is being written is not whole yet.
-            records(&text[..text.iter().rposition(|&byte| byte == b'\n').unwrap_or(0)])
-        };
+        let lines = || records(log::whole(&fs::read(&log).unwrap_or_default()));
         eventually("all lines", || (lines().iter().filter(|record| record.is_line()).count() == 1000).then_some(()));
         let ended = manager.end_by(TERM);
         assert_eq!(ended.code(), 0, "{error}: {}", ended.err());

@@ -260,12 +260,7 @@ fn hup_reopens_the_log_file_and_no_line_is_lost() {
     fs::rename(&current, &rotated).unwrap();
     manager.signal(HUP);
     eventually("a new log", || current.exists().then_some(()));
-    let read = || {
-        let mut log = [fs::read(&rotated).unwrap(), fs::read(&current).unwrap()].concat();
-        // The line that is being written is not whole yet.
-        log.truncate(log.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1));
-        log
-    };
+    let read = || log::whole(&[fs::read(&rotated).unwrap(), fs::read(&current).unwrap()].concat()).to_vec();
     let count = |log: &[u8]| log.windows(8).filter(|window| window == b" stream=").count();
     eventually("the last line", || (count(&read()) == 10_000).then_some(()));
     let size = fs::metadata(&rotated).unwrap().len();

@@ -239,9 +239,7 @@ fn a_full_disk_costs_no_line_once_it_has_room_again() {
     let alive = [workers[1], successor];
     eventually("workers that wrote everything", || alive.iter().all(|&pid| has_finished(pid)).then_some(()));
     let log = eventually("the last lines", || {
-        let mut log = fs::read(inside.join("log")).ok()?;
-        // The line that is being written is not whole yet.
-        log.truncate(log.iter().rposition(|&byte| byte == b'\n')? + 1);
+        let log = log::whole(&fs::read(inside.join("log")).ok()?).to_vec();
         let counts = lines_by_worker(&log);
         alive.iter().all(|&pid| counts.get(&i64::from(pid)) == Some(&LINES)).then_some(log)
     });

@@ -54,6 +54,11 @@ impl Record {
     }
 }
 
+/// A log up to its last line end: the line that is being written is not whole yet.
+pub fn whole(log: &[u8]) -> &[u8] {
+    &log[..log.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1)]
+}
+
 /// Reads one record of logfmt.
 ///
 /// # Panics

@@ -347,6 +347,5 @@ impl Ended {
 
 /// The whole lines of a log, read as logfmt.
 fn records(log: &[u8]) -> Vec<Record> {
-    let whole = log.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |last| &log[..last]);
-    whole.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(log::logfmt).collect()
+    log::whole(log).split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(log::logfmt).collect()
 }
